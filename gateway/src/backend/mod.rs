@@ -1,0 +1,26 @@
+//! Backends: what holds entities and relations.
+//!
+//! Two small traits. A store says what it can do ([`VectorCapabilities`], [`GraphCapabilities`]), what it knows
+//! ([`VectorStatistics`], [`GraphStatistics`], with the costs it measured of itself), and answers whole legs: calls are
+//! batched, asynchronous, and end when the future is dropped or [`CallContext::cancelled`] fires. A store knows nothing of plans,
+//! caches or HTTP. Adding one touches nothing else; every store passes the same conformance suite.
+
+mod context;
+pub mod embedded;
+mod error;
+mod graph;
+mod ids;
+mod statistics;
+mod vector;
+
+pub use context::CallContext;
+pub use error::{BackendError, ErrorKind};
+pub use graph::{Checked, GraphCapabilities, GraphStore, Neighbour, NodeScope, Path, PathStep, Reach, ReachRequest};
+pub use ids::{IdSet, IdSpace};
+pub use statistics::{
+    AttributeStatistics, DegreeStatistics, EdgeStatistics, GraphCosts, GraphStatistics, Histogram, KnownDegrees,
+    VectorCosts, VectorStatistics,
+};
+pub use vector::{
+    Access, Entity, Hit, Page, Projection, RankedCursor, Ranking, Search, VectorCapabilities, VectorStore,
+};

@@ -1,0 +1,159 @@
+//! The vector side: entities with attributes and vectors, searched, ranked and fetched.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{BackendError, CallContext, IdSet, VectorStatistics};
+use crate::{
+    query::Filter,
+    value::{AttributeValue, EntityId},
+};
+
+/// What a vector store can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VectorCapabilities {
+    /// Every search is exact: recall is 1 whatever the query asks for.
+    pub always_exact: bool,
+    /// Largest id set that [`Search::within`] may hold.
+    pub max_id_set: usize,
+}
+
+/// What the answer is ranked by.
+#[derive(Debug, Clone)]
+pub enum Ranking {
+    /// By id, ascending; scores are 0.
+    ById,
+    /// By similarity to this vector, descending, ties by id.
+    Similarity {
+        /// An index into [`crate::catalog::CollectionSchema::vectors`].
+        space: u16,
+        /// Finite, of the space's dimensions, under cosine not all zero.
+        vector: Arc<[f32]>,
+    },
+}
+
+/// In which order a search applies rank and filter. All give the same answer where search is exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Go through the entities in rank order and test the filter on what comes by (pgvector: iterative index scan).
+    RankThenFilter,
+    /// Find the entities that pass the filter by its indexes and rank just those (pgvector: materialised filter).
+    FilterThenRank,
+    /// Start from the ids of [`Search::within`], test the filter one by one and rank the survivors.
+    IdsThenFilter,
+}
+
+impl Access {
+    /// The name used in plans.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RankThenFilter => "rank-then-filter",
+            Self::FilterThenRank => "filter-then-rank",
+            Self::IdsThenFilter => "ids-then-filter",
+        }
+    }
+}
+
+/// One search. The answer holds entities with a usable vector only (where the collection has vectors).
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// The order.
+    pub ranking: Ranking,
+    /// Who may answer; the forced tenant filter is part of it.
+    pub filter: Filter,
+    /// Only these ids.
+    pub within: Option<IdSet>,
+    /// In which order rank and filter are applied.
+    pub access: Access,
+    /// Lowest score, inclusive.
+    pub threshold: Option<f64>,
+    /// Ids that are left out: the entities that the query vector was made from. Sorted.
+    pub excluded: Vec<EntityId>,
+    /// Forbids approximation.
+    pub exact: bool,
+    /// How many hits are likely to be asked for at first; a hint for the server's parameters.
+    pub expected: usize,
+}
+
+/// A ranked entity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// Which.
+    pub id: EntityId,
+    /// Higher is better; 0 when ranked by id.
+    pub score: f64,
+}
+
+/// The next hits of a search, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// At most as many as asked for; fewer only when `exhausted`.
+    pub hits: Vec<Hit>,
+    /// Nothing comes after these.
+    pub exhausted: bool,
+    /// Rows that the store looked at for this page.
+    pub examined: u64,
+}
+
+/// A search that can be asked for more without paying again for what it gave. It may hold a connection.
+#[async_trait]
+pub trait RankedCursor: Send {
+    /// The next `n` hits.
+    async fn next(&mut self, ctx: &CallContext, n: usize) -> Result<Page, BackendError>;
+}
+
+/// What to fetch of an entity.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Projection {
+    /// Attributes, as indices of the schema.
+    pub attributes: Vec<u16>,
+    /// Vectors, as indices of the schema.
+    pub vectors: Vec<u16>,
+}
+
+/// What was fetched of an entity, in the order of the projection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entity {
+    /// One value an attribute asked for.
+    pub attributes: Vec<AttributeValue>,
+    /// One vector a space asked for; `None` where it is missing or not usable.
+    pub vectors: Vec<Option<Arc<[f32]>>>,
+}
+
+/// A store of entities.
+#[async_trait]
+pub trait VectorStore: Send + Sync + 'static {
+    /// The backend's configured name.
+    fn backend(&self) -> &Arc<str>;
+
+    /// What it can do.
+    fn capabilities(&self) -> VectorCapabilities;
+
+    /// What it last learnt of its data and of its own speed. Never waits.
+    fn statistics(&self) -> Arc<VectorStatistics>;
+
+    /// Learns again. Called off the path of queries.
+    async fn refresh(&self) -> Result<(), BackendError>;
+
+    /// Opens a search.
+    async fn search(&self, ctx: &CallContext, search: Search) -> Result<Box<dyn RankedCursor>, BackendError>;
+
+    /// Which of these ids are entities that pass the filter, and have a usable vector in `space` if one is given (or,
+    /// if none is, in any space of a collection that has some). One answer an id, in order.
+    async fn matching(
+        &self,
+        ctx: &CallContext,
+        ids: &[EntityId],
+        filter: &Filter,
+        space: Option<u16>,
+    ) -> Result<Vec<bool>, BackendError>;
+
+    /// Attributes and vectors of these ids; `None` for an id that is no entity. In order.
+    async fn fetch(
+        &self,
+        ctx: &CallContext,
+        ids: &[EntityId],
+        projection: &Projection,
+    ) -> Result<Vec<Option<Entity>>, BackendError>;
+}
