@@ -69,6 +69,14 @@ fn zero_has_no_direction_under_cosine_only() {
 }
 
 #[test]
+fn a_component_that_rounds_to_minus_zero_is_zero() {
+    let schema = everything(IdType::Integer);
+    let text =
+        |values: &str| parsed(&format!(r#","vector":{{"values":{values}}}"#), &schema).unwrap().query.print(&schema);
+    assert_eq!(text("[1,0,-1e-60]"), text("[1,0,0]"));
+}
+
+#[test]
 fn an_integer_id_may_be_a_json_integer_or_its_canonical_digits() {
     let schema = everything(IdType::Integer);
     let text = |filter: &str| parsed(&format!(r#","filter":{{"id":{filter}}}"#), &schema).unwrap().query.print(&schema);
