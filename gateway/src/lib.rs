@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod cache;
 pub mod catalog;
+pub mod cli;
 pub mod config;
 pub mod embed;
 pub mod execute;

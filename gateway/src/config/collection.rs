@@ -50,7 +50,7 @@ fn graph_schema(graph: &GraphConfig) -> GraphSchema {
 }
 
 /// The index in [`GraphSchema::edges`] of each edge type, by its name in the data. Empty without a graph side.
-pub fn edge_types(collection: &CollectionConfig) -> BTreeMap<Arc<str>, u16> {
+pub fn edge_types(collection: &CollectionConfig) -> BTreeMap<String, u16> {
     let edges = collection.graph.iter().flat_map(|graph| &graph.edges).enumerate();
     edges.map(|(index, (name, edge))| (edge.kind.as_deref().unwrap_or(name).into(), index as u16)).collect()
 }

@@ -67,7 +67,7 @@ fn digest_of(loaded: &Loaded, principal: &PrincipalConfig, path: &KeyPath) -> Re
 }
 
 fn problem(loaded: &Loaded, path: &KeyPath, message: String) -> ConfigProblem {
-    ConfigProblem::new(ProblemKind::Data, loaded.locations.value(path), path.clone(), message)
+    ConfigProblem::new(ProblemKind::Unreadable, loaded.locations.value(path), path.clone(), message)
 }
 
 impl PrincipalConfig {
