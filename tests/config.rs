@@ -275,6 +275,20 @@ fn the_reference_in_the_documentation_is_up_to_date() {
 }
 
 #[test]
+fn configurations_shown_in_the_documentation_are_valid() {
+    let page = std::fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let blocks: Vec<&str> =
+        page.split("```toml\n").skip(1).map(|rest| rest.split_once("```").expect("a block ends").0).collect();
+    assert!(!blocks.is_empty());
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("forebay.toml");
+    for block in blocks {
+        std::fs::write(&file, block).unwrap();
+        config::load_with(Some(&file), []).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    }
+}
+
+#[test]
 fn the_reference_names_every_key() {
     let mut schema = serde_json::to_value(config::json_schema()).unwrap();
     let definitions = schema["$defs"].take();

@@ -24,7 +24,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         return print(&config::json_schema_text());
     }
     let loaded = config::load(Some(&args.config))?;
-    let mut problems = config::credentials(&loaded).err().unwrap_or_default();
+    let problems = config::credentials(&loaded).err().unwrap_or_default();
     if !problems.is_empty() {
         return Err(Failure::Config(problems));
     }
