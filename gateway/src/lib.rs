@@ -17,3 +17,4 @@ pub mod reference;
 pub mod request;
 pub mod telemetry;
 pub mod value;
+pub mod workload;

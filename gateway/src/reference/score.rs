@@ -3,10 +3,11 @@
 use crate::catalog::Metric;
 
 /// The score of a stored vector for a query vector of the same length; higher is better. All sums are in f64, in the
-/// order of the components. Under cosine neither may be all zero.
+/// order of the components. Under cosine neither may be all zero, and rounding never leads out of −1..=1. No score is
+/// `−0`, so that equal scores look equal.
 pub fn similarity(metric: Metric, query: &[f32], stored: &[f32]) -> f64 {
-    match metric {
-        Metric::Cosine => inner_product(query, stored) / (norm(query) * norm(stored)),
+    let score = match metric {
+        Metric::Cosine => (inner_product(query, stored) / (norm(query) * norm(stored))).clamp(-1.0, 1.0),
         Metric::Ip => inner_product(query, stored),
         Metric::L2 => {
             let mut sum = 0.0;
@@ -16,7 +17,8 @@ pub fn similarity(metric: Metric, query: &[f32], stored: &[f32]) -> f64 {
             }
             -f64::sqrt(sum)
         }
-    }
+    };
+    score + 0.0
 }
 
 /// The length of a vector.
