@@ -9,6 +9,7 @@ pub mod cache;
 pub mod catalog;
 pub mod config;
 pub mod embed;
+pub mod execute;
 pub mod planner;
 pub mod principal;
 pub mod problem;

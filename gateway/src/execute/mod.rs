@@ -1,0 +1,13 @@
+//! Execution: runs the plan it is given. It never chooses.
+//!
+//! [`Job`] walks the operator tree; [`LegMemo`] lets equal legs of one batch run once; [`Trace`] counts what really
+//! happened. Every ranked operator is a source of candidates with a gate behind it, widened until enough pass or
+//! nothing is left.
+
+mod job;
+mod legs;
+mod trace;
+
+pub use job::{Held, Job, Progress, Ranked};
+pub use legs::LegMemo;
+pub use trace::{OperatorRun, Trace};
