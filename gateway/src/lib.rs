@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod embed;
+pub mod load;
 pub mod execute;
 pub mod planner;
 pub mod principal;
