@@ -9,9 +9,11 @@ pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "demo-data")]
+pub mod demo_data;
 pub mod embed;
-pub mod load;
 pub mod execute;
+pub mod load;
 pub mod planner;
 pub mod principal;
 pub mod problem;
