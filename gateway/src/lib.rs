@@ -4,14 +4,15 @@
 //! when it may, and sends ready-made bytes. [`request`] holds the life of a query in one file; the other modules are the
 //! rooms it passes through.
 
+pub mod assemble;
 pub mod backend;
 pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod embed;
-pub mod load;
 pub mod execute;
+pub mod load;
 pub mod planner;
 pub mod principal;
 pub mod problem;
