@@ -17,6 +17,8 @@ pub mod planner;
 pub mod principal;
 pub mod problem;
 pub mod query;
+pub mod reference;
 pub mod request;
 pub mod telemetry;
 pub mod value;
+pub mod workload;
