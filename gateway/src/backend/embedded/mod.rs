@@ -1,7 +1,7 @@
 //! The embedded store: exact search and a compressed graph in this process, one redb file for durability.
 //!
 //! [`Parts`] is the data as plain columns; [`Dataset`] holds it with indexes (attributes: `index`, vectors: `space` with
-//! `codes`, edges: `adjacency`); [`EmbeddedStore`] answers from it. A vector search goes through `predicate`, `search`
+//! `codes`, edges: `adjacency`); [`EmbeddedStore`] answers from it, [`storage`] keeps it. A vector search goes through `predicate`, `search`
 //! and `ranked`, a graph call through `walk` or `paths`. Long work runs under `watch`. What lives here knows nothing of
 //! plans or caches.
 
