@@ -7,8 +7,10 @@
 pub mod backend;
 pub mod cache;
 pub mod catalog;
+pub mod cli;
 pub mod config;
 pub mod embed;
+pub mod load;
 pub mod execute;
 pub mod planner;
 pub mod principal;

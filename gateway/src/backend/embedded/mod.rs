@@ -3,5 +3,6 @@
 //! [`Parts`] is the data as plain columns. What lives here knows nothing of plans or caches.
 
 mod parts;
+pub mod storage;
 
 pub use parts::{Column, Edges, Parts, Vectors};
