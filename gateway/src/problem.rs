@@ -157,6 +157,12 @@ impl From<crate::query::QueryError> for Problem {
     }
 }
 
+impl From<crate::query::JsonError> for Problem {
+    fn from(error: crate::query::JsonError) -> Self {
+        crate::query::QueryError::from(error).into()
+    }
+}
+
 impl From<crate::backend::BackendError> for Problem {
     fn from(error: crate::backend::BackendError) -> Self {
         use crate::backend::ErrorKind;

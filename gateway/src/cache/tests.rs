@@ -108,7 +108,11 @@ fn lists_of_one_vector_are_kept_side_by_side_and_needless_ones_go() {
     assert_eq!(since, now, "the entry is as old as its oldest list");
     f.l1.admit_list(key, list(Filter::Everything, 0..400, false), later, &f.stamp);
     let (kept, _) = lists(later);
-    assert_eq!(kept.iter().map(|l| l.hits.len()).collect::<Vec<_>>(), [400, 50], "a longer list replaces a shorter one");
+    assert_eq!(
+        kept.iter().map(|l| l.hits.len()).collect::<Vec<_>>(),
+        [400, 50],
+        "a longer list replaces a shorter one"
+    );
     f.l1.admit_list(key, list(Filter::Everything, 0..100, false), later, &f.stamp);
     assert!(lists(later).0.iter().any(|l| l.hits.len() == 400), "a shorter list replaces nothing longer");
     for limit in 10..30 {

@@ -134,7 +134,8 @@ fn a_forced_plan_runs_or_is_refused_with_the_reason() {
         let planned = plan(&bare, Some(&walk()), Some(&graph), Probe::default(), Some(kind)).unwrap();
         assert_eq!((planned.plan().kind, planned.choice), (kind, Choice::Forced));
     }
-    let refused = plan(&bare, Some(&walk()), Some(&graph), Probe::default(), Some(PlanKind::CachedPartial)).unwrap_err();
+    let refused =
+        plan(&bare, Some(&walk()), Some(&graph), Probe::default(), Some(PlanKind::CachedPartial)).unwrap_err();
     assert!(refused.to_string().contains("in the cache"), "{refused}");
 }
 

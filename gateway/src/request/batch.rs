@@ -8,7 +8,7 @@ use super::{BatchBody, BatchResult, Incoming, ProblemBody, Reply, gateway::State
 use crate::{
     execute::LegMemo,
     problem::{Code, Problem},
-    query::{self, Json},
+    query::{self, Json, JsonLimits},
     telemetry::Metrics,
 };
 
@@ -17,7 +17,9 @@ const CONCURRENT: usize = 8;
 
 /// Answers all queries of a batch.
 pub(super) async fn answer(state: &State, metrics: &Metrics, incoming: &Incoming) -> Result<Bytes, Problem> {
-    let json = query::read_json(&incoming.body)?;
+    // A query may be nested as deeply here as alone: the batch adds two levels.
+    let limits = JsonLimits { max_depth: JsonLimits::default().max_depth + 2 };
+    let json = query::read_json(&incoming.body, limits)?;
     let queries = queries(&json, state.max_batch)?;
     let legs = LegMemo::default();
     let results = stream::iter(queries)

@@ -29,7 +29,8 @@ use crate::{
     planner::{Input, ListProbe, PlanKind, PlanReport, Planned, Probe},
     problem::{Code, Problem},
     query::{
-        self, Anchors, CacheMode, Explain, Filter, Json, OnDeadline, Options, Priority, Query, VectorInput, VectorTerm,
+        self, Anchors, CacheMode, Explain, Filter, Json, JsonLimits, OnDeadline, Options, Priority, Query, VectorInput,
+        VectorTerm,
     },
 };
 
@@ -103,7 +104,7 @@ impl<'a> Life<'a> {
                 return Ok(answer);
             }
         }
-        let json = query::read_json(&incoming.body)?;
+        let json = query::read_json(&incoming.body, JsonLimits::default())?;
         let understood = self.understand(&json, started)?;
         let remembered = Remembered { key: understood.key, options: understood.options.clone() };
         self.state.memo.insert(memo, remembered);
