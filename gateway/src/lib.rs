@@ -6,6 +6,7 @@
 
 pub mod assemble;
 pub mod backend;
+pub mod bench;
 pub mod cache;
 pub mod catalog;
 pub mod cli;

@@ -3,6 +3,7 @@
 //! Exit codes are those of `sysexits.h`, see [`Failure`]: 64 for usage, 69 for data or a gateway that cannot be reached,
 //! 78 for the configuration, 1 for everything else.
 
+mod bench;
 mod check;
 pub mod client;
 mod completions;
@@ -14,6 +15,7 @@ mod man;
 mod output;
 mod query;
 mod target;
+mod workload;
 
 use std::{ffi::OsString, process::ExitCode, sync::LazyLock};
 
@@ -43,6 +45,8 @@ enum Command {
     Load(load::Args),
     Query(query::Args),
     Explain(explain::Args),
+    Workload(workload::Args),
+    Bench(bench::Args),
     Completions(completions::Args),
     #[command(hide = true)]
     Man(man::Args),
@@ -63,6 +67,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Load(args) => load::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Workload(args) => workload::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };
