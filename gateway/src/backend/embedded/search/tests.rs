@@ -12,6 +12,7 @@ use crate::{
             testing::{Size, context, filter, passes, store},
         },
     },
+    query::Filter,
     value::EntityId,
 };
 
@@ -115,7 +116,7 @@ proptest! {
 
     #[test]
     fn every_access_gives_the_hits_of_a_scan_in_pages_of_any_size(
-        seed in any::<u64>(), rows in prop_oneof![0_u32..30, 80_u32..260]
+        seed in any::<u64>(), rows in prop_oneof![0_u32..30, 80_u32..260, 500_u32..900]
     ) {
         let store = store(seed, Size { rows, edges: 0 });
         let mut rng = StdRng::seed_from_u64(seed ^ 2);
