@@ -251,3 +251,20 @@ async fn fetch_gives_what_was_stored_in_the_order_asked_for() {
         assert_eq!(entity.vectors[1].as_deref(), data.vector(0, row));
     }
 }
+
+#[tokio::test]
+async fn a_search_long_enough_for_another_thread_gives_the_same_answer() {
+    let store = store(15, Size { rows: 30_000, edges: 0 });
+    let mut rng = StdRng::seed_from_u64(16);
+    for space in 0..3 {
+        let mut search = random_search(&mut rng, &store);
+        let row = store.data().usable(space).select(100).unwrap();
+        let vector = Arc::from(store.data().vector(space, row).unwrap());
+        search.ranking = Ranking::Similarity { space, vector };
+        search.filter = Filter::Everything;
+        search.threshold = None;
+        search.within = None;
+        let expected = naive(&store, &search);
+        assert_eq!(pages(&store, &search, || 7_001).await.0, expected);
+    }
+}
