@@ -17,7 +17,7 @@ fn generate(parts: &Parts, options: WorkloadOptions, count: usize) -> Vec<Genera
 
 fn parsed(schema: &CollectionSchema, query: &GeneratedQuery) -> Query {
     let body = query.body.to_string();
-    let json = read_json(body.as_bytes()).expect("a body is JSON");
+    let json = read_json(body.as_bytes(), crate::query::JsonLimits::default()).expect("a body is JSON");
     parse(&json, schema).unwrap_or_else(|error| panic!("{error} at {:?} in {body}", error.pointer)).query
 }
 
