@@ -10,6 +10,8 @@ pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "demo-data")]
+pub mod demo_data;
 pub mod embed;
 pub mod execute;
 pub mod load;

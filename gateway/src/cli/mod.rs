@@ -9,6 +9,7 @@ mod completions;
 mod explain;
 mod failure;
 mod input;
+mod load;
 mod man;
 mod output;
 mod query;
@@ -39,6 +40,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Args),
+    Load(load::Args),
     Query(query::Args),
     Explain(explain::Args),
     Completions(completions::Args),
@@ -58,6 +60,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = match cli.command {
         Command::Check(args) => check::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Completions(args) => completions::run(&args),

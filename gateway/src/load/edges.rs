@@ -159,10 +159,9 @@ impl Reader<'_> {
     }
 
     fn add(&mut self, place: Place, from: &str, to: &str, kind: &str) {
-        let types = self.plan.edge_types.get(kind);
-        if types.is_empty() {
+        let Some(edge_type) = self.plan.edge_types.get(kind) else {
             return self.report.add(ProblemKind::UnknownEdgeType, place, || format!("`{kind}`"));
-        }
+        };
         let (source, target) = match (self.nodes.endpoint(from), self.nodes.endpoint(to)) {
             (Some(source), Some(target)) => (self.order.row(source), self.order.row(target)),
             (source, _) => {
@@ -173,9 +172,7 @@ impl Reader<'_> {
         if source == target {
             return self.report.add(ProblemKind::SelfLoop, place, || format!("`{from}`"));
         }
-        for index in types {
-            self.edges[usize::from(*index)].push((source, target, place));
-        }
+        self.edges[usize::from(*edge_type)].push((source, target, place));
     }
 }
 

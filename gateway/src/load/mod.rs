@@ -27,7 +27,7 @@ mod vectors;
 mod tests;
 
 pub use error::LoadError;
-pub use plan::{EdgeTypes, LoadPlan};
+pub use plan::LoadPlan;
 pub use progress::{Progress, Silent, Step};
 pub use report::{Example, LoadReport, Problem, ProblemKind, Severity};
 pub use source::Source;

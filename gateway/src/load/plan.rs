@@ -1,7 +1,7 @@
 //! What to load, and how names in the data map onto the collection.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -13,8 +13,8 @@ use crate::catalog::CollectionSchema;
 pub struct LoadPlan {
     /// The collection that the data is for.
     pub schema: Arc<CollectionSchema>,
-    /// Edge types by their names in the data.
-    pub edge_types: EdgeTypes,
+    /// The collection's edge types (indices into [`crate::catalog::GraphSchema::edges`]) by their names in the data.
+    pub edge_types: BTreeMap<String, u16>,
     /// Node lines, NDJSON: `{"id": …, attributes…, "vector": […]}` or `"vectors": {"name": […]}`.
     pub nodes: Vec<Source>,
     /// Vectors by name, `.npy` of shape [n, dimensions]: row `i` belongs to the `i`-th node line, blank lines not
@@ -37,8 +37,9 @@ pub struct LoadPlan {
 impl LoadPlan {
     /// A plan without files: ids in `id`, edges between ids, edge types named as queries name them.
     pub fn new(schema: Arc<CollectionSchema>) -> Self {
+        let edges = schema.graph.iter().flat_map(|graph| &graph.edges).enumerate();
         Self {
-            edge_types: EdgeTypes::of(&schema),
+            edge_types: edges.map(|(index, name)| (name.to_string(), index as u16)).collect(),
             schema,
             nodes: Vec::new(),
             vectors: Vec::new(),
@@ -76,35 +77,5 @@ impl LoadPlan {
             return Err(LoadError::StandardInputTwice);
         }
         Ok(())
-    }
-}
-
-/// Edge types by their names in the data. One name in the data may stand for several types of the collection.
-#[derive(Debug, Clone, Default)]
-pub struct EdgeTypes {
-    by_data_name: HashMap<String, Vec<u16>>,
-}
-
-impl EdgeTypes {
-    /// The data names edge types as queries do.
-    pub fn of(schema: &CollectionSchema) -> Self {
-        let edges = schema.graph.iter().flat_map(|graph| &graph.edges);
-        edges.enumerate().map(|(index, name)| (name.to_string(), index as u16)).collect()
-    }
-
-    /// The types of the collection that a name in the data stands for; none if it is unknown.
-    pub fn get(&self, data_name: &str) -> &[u16] {
-        self.by_data_name.get(data_name).map_or(&[], Vec::as_slice)
-    }
-}
-
-impl FromIterator<(String, u16)> for EdgeTypes {
-    /// From pairs of the name in the data and the index of the collection's edge type.
-    fn from_iter<I: IntoIterator<Item = (String, u16)>>(pairs: I) -> Self {
-        let mut by_data_name: HashMap<String, Vec<u16>> = HashMap::new();
-        for (name, index) in pairs {
-            by_data_name.entry(name).or_default().push(index);
-        }
-        Self { by_data_name }
     }
 }
