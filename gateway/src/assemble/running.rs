@@ -4,7 +4,6 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{Signal, Signals, needs_restart, open_catalog};
 use crate::{
-    catalog::Catalog,
     config::{self, Config, ConfigProblem, Loaded},
     request::Gateway,
     telemetry::Metrics,
@@ -48,9 +47,9 @@ pub struct Running {
 }
 
 impl Running {
-    /// Opens what the configuration names. Blocks for as long as that takes.
-    pub fn start(source: Source, metrics: Arc<Metrics>) -> Result<Self, Vec<ConfigProblem>> {
-        let (loaded, catalog) = open(&source)?;
+    /// Opens what a configuration names; `source` is where it came from. Blocks for as long as that takes.
+    pub fn start(source: Source, loaded: Loaded, metrics: Arc<Metrics>) -> Result<Self, Vec<ConfigProblem>> {
+        let catalog = open_catalog(&loaded)?;
         let config = &loaded.config;
         let gateway = Arc::new(Gateway::new(catalog, &config.server, &config.cache, None, metrics));
         Ok(Self { source, started: loaded.config.clone(), loaded, gateway })
@@ -87,8 +86,13 @@ impl Running {
     /// Reads configuration and data again and puts them in place. On any problem everything stays as it is.
     pub async fn reload(&mut self) -> Result<(), Vec<ConfigProblem>> {
         let source = self.source.clone();
-        let opened = tokio::task::spawn_blocking(move || open(&source)).await.expect("opening does not panic");
-        let (loaded, catalog) = opened.inspect_err(|problems| {
+        let read = move || {
+            let loaded = source.load()?;
+            let catalog = open_catalog(&loaded)?;
+            Ok((loaded, catalog))
+        };
+        let opened = tokio::task::spawn_blocking(read).await.expect("opening does not panic");
+        let (loaded, catalog) = opened.inspect_err(|problems: &Vec<ConfigProblem>| {
             for problem in problems {
                 tracing::error!(%problem, "the configuration was not reloaded");
             }
@@ -101,12 +105,6 @@ impl Running {
         self.loaded = loaded;
         Ok(())
     }
-}
-
-fn open(source: &Source) -> Result<(Loaded, Catalog), Vec<ConfigProblem>> {
-    let loaded = source.load()?;
-    let catalog = open_catalog(&loaded)?;
-    Ok((loaded, catalog))
 }
 
 #[cfg(test)]
@@ -142,6 +140,11 @@ mod tests {
         Source { file: Some(file), port: Some(0), admin_port: Some(0) }
     }
 
+    fn start(source: Source) -> Result<Running, Vec<ConfigProblem>> {
+        let loaded = source.load()?;
+        Running::start(source, loaded, Arc::default())
+    }
+
     fn names(running: &Running) -> Vec<String> {
         running.gateway().catalog().iter().map(|collection| collection.schema.name.to_string()).collect()
     }
@@ -149,7 +152,7 @@ mod tests {
     #[tokio::test]
     async fn a_reload_takes_over_new_collections() {
         let directory = tempfile::tempdir().unwrap();
-        let mut running = Running::start(write(directory.path(), &["a"]), Arc::default()).unwrap();
+        let mut running = start(write(directory.path(), &["a"])).unwrap();
         assert_eq!(names(&running), ["a"]);
         assert_eq!(running.loaded().config.server.listen.port(), 0);
         write(directory.path(), &["a", "b"]);
@@ -161,7 +164,7 @@ mod tests {
     async fn a_reload_that_fails_changes_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let source = write(directory.path(), &["a", "b"]);
-        let mut running = Running::start(source.clone(), Arc::default()).unwrap();
+        let mut running = start(source.clone()).unwrap();
         let file = source.file.unwrap();
 
         // A mistake in the configuration.
@@ -184,7 +187,7 @@ mod tests {
         let file = source.file.clone().unwrap();
         let text = std::fs::read_to_string(&file).unwrap().replace("dimensions = 2", "dimensions = 3");
         std::fs::write(&file, text).unwrap();
-        let problems = Running::start(source, Arc::default()).err().unwrap();
+        let problems = start(source).err().unwrap();
         assert_eq!(problems.len(), 1);
         assert_eq!((problems[0].kind, problems[0].origin.line()), (config::ProblemKind::Data, Some(5)));
     }
