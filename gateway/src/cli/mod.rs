@@ -13,6 +13,7 @@ mod load;
 mod man;
 mod output;
 mod query;
+mod serve;
 mod target;
 
 use std::{ffi::OsString, process::ExitCode, sync::LazyLock};
@@ -39,6 +40,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Args),
     Check(check::Args),
     Load(load::Args),
     Query(query::Args),
@@ -59,6 +61,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let result = match cli.command {
+        Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Query(args) => query::run(&args),
