@@ -14,6 +14,7 @@ mod load;
 mod man;
 mod output;
 mod query;
+mod serve;
 mod target;
 mod workload;
 
@@ -41,6 +42,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Args),
     Check(check::Args),
     Load(load::Args),
     Query(query::Args),
@@ -63,6 +65,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let result = match cli.command {
+        Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Query(args) => query::run(&args),

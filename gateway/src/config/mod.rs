@@ -10,7 +10,6 @@ mod credentials;
 mod environment;
 mod load;
 mod locations;
-mod masked;
 mod meaning;
 mod model;
 mod path;
