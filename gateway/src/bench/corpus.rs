@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::BenchError;
 use crate::{
-    assemble::Opened,
     backend::embedded::{Dataset, EmbeddedStore, Parts},
     catalog::{Catalog, Collection, CollectionSchema},
     config::{CacheConfig, L1Config, ServerConfig},
@@ -31,10 +30,9 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// A collection of a configuration, opened from its data directory.
-    pub fn of(opened: Opened) -> Self {
-        let Opened { schema, parts, embedder, .. } = opened;
-        Self { schema, parts, embedder, recorded: Vec::new() }
+    /// A collection without an embedder, of valid parts.
+    pub fn new(schema: Arc<CollectionSchema>, parts: Parts) -> Self {
+        Self { schema, parts, embedder: None, recorded: Vec::new() }
     }
 
     /// The packages that are part of the binary, with their 300 recorded queries.
@@ -72,7 +70,7 @@ impl Corpus {
     }
 
     /// The queries that came with the data, and generated ones up to `count` in all.
-    pub(super) fn queries(&self, count: usize) -> Vec<Value> {
+    pub(crate) fn queries(&self, count: usize) -> Vec<Value> {
         let options = WorkloadOptions { drill_downs: 0.0, ..WorkloadOptions::default() };
         let generated = Generator::new(&self.schema, &self.parts, options).map(|query| query.body);
         self.recorded.iter().cloned().chain(generated).take(count.max(self.recorded.len())).collect()

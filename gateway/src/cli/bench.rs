@@ -66,7 +66,10 @@ impl From<BenchError> for Failure {
 
 fn corpus(args: &Args) -> Result<Corpus, Failure> {
     match &args.collection {
-        Some(name) => Ok(Corpus::of(open(args.config.as_deref(), name)?)),
+        Some(name) => {
+            let (schema, parts) = open(args.config.as_deref(), name)?;
+            Ok(Corpus::new(schema, parts))
+        }
         None => demo_corpus(),
     }
 }

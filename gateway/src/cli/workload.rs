@@ -3,6 +3,7 @@
 use std::{
     io::{BufWriter, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -10,9 +11,9 @@ use super::{
     output::{print, print_bytes},
 };
 use crate::{
-    assemble::{Opened, open_collection},
-    backend::embedded::storage,
-    config,
+    backend::embedded::{Parts, storage},
+    catalog::CollectionSchema,
+    config::{self, BackendConfig},
     workload::{self, Generator, Mix, WorkloadOptions},
 };
 
@@ -92,11 +93,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 fn queries(args: &QueryArgs) -> Result<(), Failure> {
     let collection = args.collection.as_deref().unwrap_or_default();
-    let opened = open(args.config.as_deref(), collection)?;
+    let (schema, parts) = open(args.config.as_deref(), collection)?;
     let options =
         WorkloadOptions { seed: args.seed, zipf: args.zipf, distinct: args.distinct, drill_downs: args.drill_downs };
     let mut mix = Mix::default();
-    let lines = Generator::new(&opened.schema, &opened.parts, options).take(args.count).map(|query| {
+    let lines = Generator::new(&schema, &parts, options).take(args.count).map(|query| {
         mix.add(&query.class);
         format!("{}\n", query.body)
     });
@@ -121,38 +122,47 @@ fn queries(args: &QueryArgs) -> Result<(), Failure> {
 }
 
 fn scale(args: &ScaleArgs) -> Result<(), Failure> {
-    let opened = open(args.config.as_deref(), &args.collection)?;
+    let (schema, parts) = open(args.config.as_deref(), &args.collection)?;
     let other = |error: &dyn std::fmt::Display| Failure::Other(error.to_string());
-    let parts = workload::scale(&opened.schema, &opened.parts, args.entities, args.seed).map_err(|e| other(&e))?;
-    storage::save(&args.data, &args.collection, &opened.schema, &parts).map_err(|e| other(&e))?;
+    let parts = workload::scale(&schema, &parts, args.entities, args.seed).map_err(|e| other(&e))?;
+    storage::save(&args.data, &args.collection, &schema, &parts).map_err(|e| other(&e))?;
     let edges: usize = parts.edges.iter().map(|edges| edges.sources.len()).sum();
     print(&format!("{}: {} nodes and {edges} edges in {}\n", args.collection, parts.ids.len(), args.data.display()))
 }
 
-/// A loaded collection; without a configuration the packages that are part of the binary.
-pub(super) fn open(config: Option<&Path>, name: &str) -> Result<Opened, Failure> {
+/// The names and the data of a loaded collection; without a configuration the packages that are part of the binary.
+pub(super) fn open(config: Option<&Path>, name: &str) -> Result<(Arc<CollectionSchema>, Parts), Failure> {
     let Some(file) = config else { return demo(name) };
-    let loaded = config::load(Some(file))?;
-    let collection = loaded.config.collections.get(name).ok_or_else(|| {
-        let names: Vec<&str> = loaded.config.collections.keys().map(String::as_str).collect();
+    let config = config::load(Some(file))?.config;
+    let collection = config.collections.get(name).ok_or_else(|| {
+        let names: Vec<&str> = config.collections.keys().map(String::as_str).collect();
         Failure::Usage(format!("{} has no collection `{name}`; it has: {}", file.display(), names.join(", ")))
     })?;
-    Ok(open_collection(&loaded, name, collection)?)
+    // Stored data does not depend on the embedder.
+    let schema = config::schema_of(name, collection, None);
+    match config.backends.get(&collection.entities.backend) {
+        Some(BackendConfig::Embedded { path }) => {
+            let parts = storage::open(path, name, &schema).map_err(|error| Failure::Other(error.to_string()))?;
+            parts.validate(&schema).map_err(|error| Failure::Other(error.to_string()))?;
+            Ok((Arc::new(schema), parts))
+        }
+        None => Err(Failure::Usage(format!("collection `{name}` is not embedded"))),
+    }
 }
 
 #[cfg(feature = "demo-data")]
-fn demo(name: &str) -> Result<Opened, Failure> {
+fn demo(name: &str) -> Result<(Arc<CollectionSchema>, Parts), Failure> {
     use crate::{demo_data, load::Silent};
     if name != demo_data::COLLECTION {
         let known = demo_data::COLLECTION;
         return Err(Failure::Usage(format!("without --config there is only the collection `{known}`")));
     }
     let (schema, parts, _) = demo_data::packages(&mut Silent).map_err(|error| Failure::Other(error.to_string()))?;
-    Ok(Opened { schema: schema.into(), backend: "local".into(), parts, embedder: Some(demo_data::embedder()) })
+    Ok((Arc::new(schema), parts))
 }
 
 #[cfg(not(feature = "demo-data"))]
-fn demo(_name: &str) -> Result<Opened, Failure> {
+fn demo(_name: &str) -> Result<(Arc<CollectionSchema>, Parts), Failure> {
     Err(Failure::Usage("this build has no data in it (feature `demo-data`): give --config".into()))
 }
 
