@@ -200,9 +200,12 @@ impl<'a> Life<'a> {
         let options = &understood.options;
         let mode = self.cache_mode(options);
         let deadline = self.deadline(options);
+        // A repeat that was known by its body has looked already.
+        let mut looked = self.report.is_some();
         loop {
-            // A repeat known by its body has looked already; a second look costs little and may find a new answer.
-            if let Some(answer) = self.lookup(&understood.key, options) {
+            if !std::mem::take(&mut looked)
+                && let Some(answer) = self.lookup(&understood.key, options)
+            {
                 return Ok(Turn::Served(Box::new(answer)));
             }
             if mode == CacheMode::Only {
@@ -218,10 +221,13 @@ impl<'a> Life<'a> {
             match joined {
                 Ok(Joined::Fills(filling)) => {
                     // The one before may have finished between the look and the turn.
-                    return Ok(match self.lookup(&understood.key, options) {
-                        Some(answer) => Turn::Served(Box::new(answer)),
-                        None => Turn::Fills(Some(filling)),
-                    });
+                    let seen = self.report;
+                    if let Some(answer) = self.lookup(&understood.key, options) {
+                        return Ok(Turn::Served(Box::new(answer)));
+                    }
+                    // What the first look found is the reason why this request fills.
+                    self.report = seen;
+                    return Ok(Turn::Fills(Some(filling)));
                 }
                 Ok(Joined::Waited) => {
                     self.spent(Step::Wait, started);

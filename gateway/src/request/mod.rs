@@ -7,6 +7,8 @@ mod gateway;
 mod life;
 mod resolve;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use body::{
