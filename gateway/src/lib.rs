@@ -4,6 +4,7 @@
 //! when it may, and sends ready-made bytes. [`request`] holds the life of a query in one file; the other modules are the
 //! rooms it passes through.
 
+pub mod api;
 pub mod assemble;
 pub mod backend;
 pub mod bench;

@@ -22,11 +22,8 @@ pub(super) async fn answer(state: &State, metrics: &Metrics, incoming: &Incoming
     let json = query::read_json(&incoming.body, limits)?;
     let queries = queries(&json, state.max_batch)?;
     let legs = LegMemo::default();
-    let results = stream::iter(queries)
-        .map(|query| one(state, metrics, incoming, &legs, query))
-        .buffered(CONCURRENT)
-        .collect()
-        .await;
+    let lives: Vec<_> = queries.iter().map(|query| one(state, metrics, incoming, &legs, query)).collect();
+    let results = stream::iter(lives).buffered(CONCURRENT).collect().await;
     let body = serde_json::to_vec(&BatchBody { results });
     body.map(Bytes::from).map_err(|error| Problem::new(Code::Internal, format!("the answer has no JSON: {error}")))
 }
