@@ -53,7 +53,7 @@ fn with_analyze(body: &[u8]) -> Result<Vec<u8>, Failure> {
     Ok(query.to_string().into_bytes())
 }
 
-fn render(plan: &Json) -> String {
+pub(super) fn render(plan: &Json) -> String {
     let chosen = plan["chosen"].as_str().unwrap_or_default();
     let mut candidates = table(["", "plan", "predicted", "× best", "operators"]);
     for candidate in plan["candidates"].as_array().into_iter().flatten() {

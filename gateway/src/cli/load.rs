@@ -178,13 +178,13 @@ fn problems(report: &LoadReport) -> Option<String> {
 }
 
 /// A bar on a terminal, a line a step elsewhere, both on standard error.
-struct Shown {
+pub(super) struct Shown {
     bar: ProgressBar,
     is_terminal: bool,
 }
 
 impl Shown {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { bar: ProgressBar::hidden(), is_terminal: std::io::stderr().is_terminal() }
     }
 }
