@@ -14,6 +14,10 @@ mod options;
 mod parse;
 mod pointer;
 mod suggest;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

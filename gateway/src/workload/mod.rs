@@ -30,6 +30,7 @@ mod scale_tests;
 mod tests;
 
 pub use class::{AnchorClass, Correlation, Drill, Origin, QueryClass, Shape, VectorSource};
+pub use filters::{DrawnFilter, draw_filters};
 pub use generator::{GeneratedQuery, Generator, WorkloadOptions};
 pub use mix::Mix;
 pub use scale::{ScaleError, scale};
