@@ -5,15 +5,23 @@
 //! rooms it passes through.
 
 pub mod api;
+pub mod assemble;
 pub mod backend;
 pub mod cache;
 pub mod catalog;
+pub mod cli;
 pub mod config;
+#[cfg(feature = "demo-data")]
+pub mod demo_data;
 pub mod embed;
+pub mod execute;
+pub mod load;
 pub mod planner;
 pub mod principal;
 pub mod problem;
 pub mod query;
+pub mod reference;
 pub mod request;
 pub mod telemetry;
 pub mod value;
+pub mod workload;

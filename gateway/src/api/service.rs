@@ -18,7 +18,7 @@ pub trait Service: Send + Sync + 'static {
     /// The life of a batch: the body of the answer.
     fn batch(&self, incoming: Incoming) -> impl Future<Output = Result<Bytes, Problem>> + Send;
     /// What can be asked.
-    fn catalog(&self) -> &Arc<Catalog>;
+    fn catalog(&self) -> Arc<Catalog>;
     /// What is counted.
     fn metrics(&self) -> &Arc<Metrics>;
     /// Makes stored answers unusable. Returns how many tags were bumped.
@@ -36,7 +36,7 @@ impl Service for Gateway {
         Self::batch(self, incoming)
     }
 
-    fn catalog(&self) -> &Arc<Catalog> {
+    fn catalog(&self) -> Arc<Catalog> {
         Self::catalog(self)
     }
 

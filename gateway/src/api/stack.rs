@@ -84,7 +84,7 @@ impl<S: Service> Api<S> {
         // Who asks? (401)
         let principal = self.authenticator.caller(&client.caller, client.peer, head.authorization)?;
         if route == Route::Collections {
-            return Ok(reply::json(collections::body(self.service.catalog(), &principal)));
+            return Ok(reply::json(collections::body(&self.service.catalog(), &principal)));
         }
         // Is the body JSON, small enough, and here in time? (415, 413, 408)
         head.is_json()?;

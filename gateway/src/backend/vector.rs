@@ -101,6 +101,10 @@ pub struct Page {
 pub trait RankedCursor: Send {
     /// The next `n` hits.
     async fn next(&mut self, ctx: &CallContext, n: usize) -> Result<Page, BackendError>;
+
+    /// Gives back what it holds of a pool; the next call gets it again. Called before anything else is waited for, so
+    /// that no query waits for one pool while it holds a place in another. Nothing to do where nothing is held.
+    async fn release(&mut self) {}
 }
 
 /// What to fetch of an entity.

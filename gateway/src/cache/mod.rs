@@ -1,25 +1,26 @@
-//! The cache: what was answered before, and whether it may be said again. It knows nothing of HTTP.
+//! The cache: what was answered before, and whether it may be said again. It knows nothing of HTTP, plans or backends
+//! beyond the sets and lists that its stages hold.
+//!
+//! [`L1`] keeps whole answers and stages (reached sets, ranked lists, embeddings) in one store weighed in bytes.
+//! [`Epochs`] say whether the data behind an entry has moved; [`Stamp`] is what an entry remembers of them. Further tiers
+//! will sit behind [`L1`] and speak in the same outcomes and stamps.
 
+mod epochs;
+mod etag;
+mod flight;
+mod key;
+mod l1;
+mod memo;
 mod outcome;
+mod stage;
+#[cfg(test)]
+mod tests;
 
+pub use epochs::{Epochs, Stamp, Tag};
+pub use etag::ETag;
+pub use flight::{Filling, Flights, Joined};
+pub use key::{Digest, KeyBuilder};
+pub use l1::{L1, L1Statistics, StoredAnswer};
+pub use memo::{BodyMemo, Remembered};
 pub use outcome::{CacheReport, LookupOutcome, StoreOutcome, Tier};
-
-/// The entity tag of a stored body: the first 128 bits of its BLAKE3 digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ETag(pub [u8; 16]);
-
-impl ETag {
-    /// The tag of a body.
-    pub fn of(body: &[u8]) -> Self {
-        let mut tag = [0; 16];
-        tag.copy_from_slice(&blake3::hash(body).as_bytes()[..16]);
-        Self(tag)
-    }
-}
-
-impl std::fmt::Display for ETag {
-    /// The opaque tag without quotes: 32 hexadecimal digits.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
+pub use stage::{RankedList, Stage};

@@ -1,5 +1,272 @@
-//! The planner: enumerates candidate plans, prices them, picks one, and can say why. It never talks to a backend.
+//! The planner: enumerates candidate plans, prices them, picks one, and can say why. It never talks to a backend:
+//! everything it knows comes in as an [`Input`] of statistics and of what the cache was found to hold.
 
+mod cost;
+mod enumerate;
+mod estimate;
+mod explain;
 mod plan;
+#[cfg(test)]
+mod tests;
 
+use std::sync::Arc;
+
+use planner_model::{Features, LatencyModel};
+use quick_cache::sync::Cache;
+
+pub use estimate::Fraction;
+pub use explain::{CandidateReport, EstimateReport, OperatorReport, PlanReport};
 pub use plan::{Operator, Plan, PlanKind};
+
+use crate::{
+    backend::{GraphStatistics, ReachRequest, VectorStatistics},
+    cache::Digest,
+    query::{Filter, Query},
+};
+
+/// Decisions remembered for exact repeats.
+const DECISIONS: usize = 4_096;
+
+/// Everything that planning looks at.
+pub struct Input<'a> {
+    /// What is asked.
+    pub query: &'a Query,
+    /// The query's filter and the forced one.
+    pub filter: &'a Filter,
+    /// Components of the query vector; 0 without one.
+    pub dimensions: usize,
+    /// Entities that can answer: those with a usable vector.
+    pub usable: u64,
+    /// The walk, its anchors known.
+    pub request: Option<&'a ReachRequest>,
+    /// What the vector store knows.
+    pub vectors: &'a VectorStatistics,
+    /// What the graph store knows.
+    pub graph: Option<&'a GraphStatistics>,
+    /// Most candidates of one check.
+    pub max_check: usize,
+    /// What the cache holds.
+    pub probe: Probe<'a>,
+    /// Runs this kind whatever it costs.
+    pub forced: Option<PlanKind>,
+    /// Identifies the query for remembering the decision: its key.
+    pub key: Digest,
+}
+
+/// What the cache was found to hold of a query's legs.
+#[derive(Clone, Copy, Default)]
+pub struct Probe<'a> {
+    /// The reached ids: how many.
+    pub reach: Option<u64>,
+    /// A ranked list that covers the filter.
+    pub list: Option<ListProbe<'a>>,
+}
+
+/// A cached list as far as planning goes.
+#[derive(Clone, Copy)]
+pub struct ListProbe<'a> {
+    /// Items.
+    pub length: usize,
+    /// Nothing is missing from it.
+    pub exhausted: bool,
+    /// The filter that it was made with.
+    pub filter: &'a Filter,
+}
+
+/// What the statistics say about a query.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimates {
+    /// Entities that can answer.
+    pub rows: f64,
+    /// Fraction that passes the filter.
+    pub selectivity: Fraction,
+    /// Leaves of the filter.
+    pub leaves: f64,
+    /// Rows that the filter's indexes return, as a multiple of all rows.
+    pub indexed: f64,
+    /// Distinct nodes reached; the true number where the reach is cached.
+    pub reach: f64,
+    /// Edges that a traversal looks at.
+    pub edges: f64,
+    /// Mean fan-out of a step.
+    pub fan_out: f64,
+    /// Fraction of entities within.
+    pub within: f64,
+    /// Entities that pass filter and walk.
+    pub matches: f64,
+}
+
+/// A priced candidate.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// The plan.
+    pub plan: Plan,
+    /// What the choice went by, in microseconds.
+    pub predicted_us: f64,
+    /// What the analytic model says, in microseconds.
+    pub analytic_us: f64,
+    /// What is known of the candidate.
+    pub features: Features,
+}
+
+/// Why a candidate was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// No other plan applies.
+    Only,
+    /// It has the lowest predicted latency.
+    Cheapest,
+    /// `options.plan` asked for it.
+    Forced,
+}
+
+impl Choice {
+    /// The reason in one line.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Only => "no other plan applies",
+            Self::Cheapest => "it has the lowest predicted latency",
+            Self::Forced => "options.plan asked for it",
+        }
+    }
+}
+
+/// The outcome of planning.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Priced candidates in the order of enumeration.
+    pub candidates: Vec<Candidate>,
+    /// Which one runs.
+    pub chosen: usize,
+    /// Why.
+    pub choice: Choice,
+    /// What the statistics said.
+    pub estimates: Estimates,
+    /// Kinds that do not apply, and why.
+    pub inapplicable: Vec<(PlanKind, &'static str)>,
+    /// The name of the model that predicted.
+    pub model: Arc<str>,
+}
+
+impl Planned {
+    /// The plan that runs.
+    pub fn plan(&self) -> &Plan {
+        &self.candidates[self.chosen].plan
+    }
+}
+
+/// The plan asked for does not apply.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} does not apply: {why}", kind.as_str())]
+pub struct NotApplicable {
+    /// The plan asked for.
+    pub kind: PlanKind,
+    /// Why it does not apply.
+    pub why: &'static str,
+}
+
+#[derive(PartialEq, Eq, Hash, Clone)]
+struct DecisionKey {
+    query: Digest,
+    epochs: (u64, u64),
+    probe: (Option<u64>, Option<(usize, bool)>),
+    forced: Option<PlanKind>,
+}
+
+/// The planner.
+pub struct Planner {
+    model: Option<Arc<dyn LatencyModel>>,
+    name: Arc<str>,
+    decisions: Cache<DecisionKey, Arc<Planned>>,
+}
+
+impl Planner {
+    /// A planner that asks a model first, and the analytic costs where the model knows too little or there is none.
+    pub fn new(model: Option<Arc<dyn LatencyModel>>) -> Self {
+        let name = model.as_ref().map_or("analytic", |model| model.name()).into();
+        Self { model, name, decisions: Cache::new(DECISIONS) }
+    }
+
+    /// Chooses a plan. An exact repeat under the same statistics and cache contents gets the remembered decision.
+    pub fn plan(&self, input: &Input<'_>) -> Result<Arc<Planned>, NotApplicable> {
+        let key = DecisionKey {
+            query: input.key,
+            epochs: (input.vectors.epoch, input.graph.map_or(0, |graph| graph.epoch)),
+            probe: (input.probe.reach, input.probe.list.map(|list| (list.length, list.exhausted))),
+            forced: input.forced,
+        };
+        if let Some(planned) = self.decisions.get(&key) {
+            return Ok(planned);
+        }
+        let planned = Arc::new(self.decide(input)?);
+        self.decisions.insert(key, planned.clone());
+        Ok(planned)
+    }
+
+    fn decide(&self, input: &Input<'_>) -> Result<Planned, NotApplicable> {
+        let estimates = estimates(input);
+        let (plans, inapplicable) = enumerate::enumerate(input, &estimates);
+        let pricer = cost::Pricer {
+            input,
+            estimates: &estimates,
+            vector: input.vectors.costs,
+            graph: input.graph.map(|graph| graph.costs).unwrap_or_default(),
+        };
+        let candidates: Vec<Candidate> = plans
+            .into_iter()
+            .map(|plan| {
+                let work = pricer.price(&plan);
+                let features = pricer.features(plan.kind, &work);
+                let learned = self.model.as_ref().and_then(|model| model.predict(plan.kind as usize, &features));
+                let predicted_us = learned.map_or(work.us, |prediction| prediction.us);
+                Candidate { plan, predicted_us, analytic_us: work.us, features }
+            })
+            .collect();
+        let cheapest = |kind: Option<PlanKind>| {
+            candidates
+                .iter()
+                .enumerate()
+                .filter(|(_, candidate)| kind.is_none_or(|kind| candidate.plan.kind == kind))
+                .min_by(|(_, a), (_, b)| a.predicted_us.total_cmp(&b.predicted_us))
+                .map(|(index, _)| index)
+        };
+        let (chosen, choice) = match input.forced {
+            Some(kind) => {
+                let why = || inapplicable.iter().find(|(other, _)| *other == kind).map_or("", |(_, why)| *why);
+                (cheapest(Some(kind)).ok_or_else(|| NotApplicable { kind, why: why() })?, Choice::Forced)
+            }
+            None => {
+                let choice = if candidates.len() == 1 { Choice::Only } else { Choice::Cheapest };
+                // vector-first always applies, so there is one.
+                (cheapest(None).unwrap_or(0), choice)
+            }
+        };
+        Ok(Planned { candidates, chosen, choice, estimates, inapplicable, model: self.name.clone() })
+    }
+}
+
+/// What the statistics say about a query.
+fn estimates(input: &Input<'_>) -> Estimates {
+    let selectivity = estimate::selectivity(input.filter, input.vectors);
+    let rows = input.usable as f64;
+    let (mut reach, mut edges, mut fan_out, mut within) = (0.0, 0.0, 0.0, 1.0);
+    if let (Some(request), Some(graph)) = (input.request, input.graph) {
+        let traversal = estimate::traversal(request, graph);
+        (reach, edges, fan_out) = (traversal.nodes, traversal.edges, traversal.fan_out);
+        if let Some(cached) = input.probe.reach {
+            reach = cached as f64;
+        }
+        within = (reach / graph.nodes.max(1) as f64).clamp(0.0, 1.0);
+    }
+    Estimates {
+        rows,
+        selectivity: selectivity.fraction,
+        leaves: selectivity.leaves,
+        indexed: selectivity.indexed,
+        reach,
+        edges,
+        fan_out,
+        within,
+        matches: rows * selectivity.fraction.likely * within,
+    }
+}

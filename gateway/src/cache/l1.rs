@@ -1,0 +1,194 @@
+//! Tier 1: this process' memory. Whole answers as ready-to-send bytes, and stages, in one `quick_cache` weighed in bytes.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use quick_cache::{Weighter, sync::Cache};
+
+use super::{Digest, ETag, Epochs, LookupOutcome, RankedList, Stage, Stamp, StoreOutcome};
+use crate::config::L1Config;
+
+/// What an entry costs beside its payload: key, stamp, times, and the cache's own node.
+const OVERHEAD: u64 = 192;
+
+/// Lists of one query vector that are kept, each under another filter.
+const LISTS_PER_VECTOR: usize = 4;
+
+/// A whole answer.
+#[derive(Debug, Clone)]
+pub struct StoredAnswer {
+    /// The body, ready to send.
+    pub body: Bytes,
+    /// Its entity tag.
+    pub etag: ETag,
+    /// Names of the data it depends on.
+    pub groups: Arc<[Arc<str>]>,
+    /// When its query began: its age counts from here.
+    pub created: Instant,
+    /// What it took to make it.
+    pub cost: Duration,
+}
+
+#[derive(Clone)]
+enum Payload {
+    Answer(Arc<StoredAnswer>),
+    Stage(Stage),
+}
+
+#[derive(Clone)]
+struct Entry {
+    payload: Payload,
+    created: Instant,
+    stamp: Arc<Stamp>,
+    weight: u64,
+}
+
+#[derive(Clone)]
+struct ByWeight;
+
+impl Weighter<Digest, Entry> for ByWeight {
+    fn weight(&self, _: &Digest, entry: &Entry) -> u64 {
+        entry.weight
+    }
+}
+
+/// The cache in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct L1Statistics {
+    /// Entries: answers and stages.
+    pub entries: u64,
+    /// Memory held by them, in bytes.
+    pub bytes: u64,
+    /// Most memory allowed, in bytes.
+    pub max_bytes: u64,
+}
+
+/// Tier 1.
+pub struct L1 {
+    entries: Cache<Digest, Entry, ByWeight>,
+    epochs: Arc<Epochs>,
+    ttl: Duration,
+    max_entry: u64,
+}
+
+impl L1 {
+    /// An empty tier.
+    pub fn new(config: &L1Config, epochs: Arc<Epochs>) -> Self {
+        // The estimate sizes the shards' tables; 2 KiB is a small answer.
+        let estimated = (config.max_bytes / 2_048).clamp(64, 1 << 20) as usize;
+        Self {
+            entries: Cache::with_weighter(estimated, config.max_bytes, ByWeight),
+            epochs,
+            ttl: Duration::from_millis(config.ttl_ms),
+            max_entry: config.max_entry_bytes.min(config.max_bytes),
+        }
+    }
+
+    /// Looks for a whole answer not older than `max_staleness`. On a hit also the time that it has left.
+    pub fn answer(
+        &self,
+        key: &Digest,
+        now: Instant,
+        max_staleness: Option<Duration>,
+    ) -> Result<(Arc<StoredAnswer>, Duration), LookupOutcome> {
+        let entry = self.current(key, now)?;
+        let Payload::Answer(answer) = entry.payload else { return Err(LookupOutcome::Miss) };
+        let age = now.saturating_duration_since(answer.created);
+        if max_staleness.is_some_and(|most| age > most) {
+            return Err(LookupOutcome::TooOld);
+        }
+        Ok((answer, self.ttl.saturating_sub(age)))
+    }
+
+    /// Looks for a stage not older than `max_staleness`, and since when it stands. What is made from it is as old.
+    pub fn stage(&self, key: &Digest, now: Instant, max_staleness: Option<Duration>) -> Option<(Stage, Instant)> {
+        let entry = self.current(key, now).ok()?;
+        let young = max_staleness.is_none_or(|most| now.saturating_duration_since(entry.created) <= most);
+        match entry.payload {
+            Payload::Stage(stage) if young => Some((stage, entry.created)),
+            _ => None,
+        }
+    }
+
+    fn current(&self, key: &Digest, now: Instant) -> Result<Entry, LookupOutcome> {
+        let entry = self.entries.get(key).ok_or(LookupOutcome::Miss)?;
+        if now.saturating_duration_since(entry.created) >= self.ttl {
+            self.entries.remove(key);
+            return Err(LookupOutcome::Expired);
+        }
+        if !self.epochs.is_current(&entry.stamp) {
+            self.entries.remove(key);
+            return Err(LookupOutcome::Invalidated);
+        }
+        Ok(entry)
+    }
+
+    /// Offers a whole answer whose tags had the epochs of `stamp` before its query ran.
+    pub fn admit_answer(&self, key: Digest, answer: StoredAnswer, stamp: &Arc<Stamp>) -> StoreOutcome {
+        let groups: usize = answer.groups.iter().map(|group| group.len() + 32).sum();
+        let weight = OVERHEAD + (answer.body.len() + groups) as u64;
+        let created = answer.created;
+        self.admit(key, Entry { payload: Payload::Answer(Arc::new(answer)), created, stamp: stamp.clone(), weight })
+    }
+
+    /// Offers a stage.
+    pub fn admit_stage(&self, key: Digest, stage: Stage, created: Instant, stamp: &Arc<Stamp>) -> StoreOutcome {
+        let weight = OVERHEAD + stage.weight() as u64;
+        self.admit(key, Entry { payload: Payload::Stage(stage), created, stamp: stamp.clone(), weight })
+    }
+
+    /// Offers one more list of a query vector. Lists that it makes needless go; the oldest goes when there are too many.
+    pub fn admit_list(&self, key: Digest, list: RankedList, created: Instant, stamp: &Arc<Stamp>) -> StoreOutcome {
+        let (kept, oldest) = match self.current(&key, created) {
+            Ok(Entry { payload: Payload::Stage(Stage::Lists(lists)), created, .. }) => (lists, Some(created)),
+            _ => (Arc::from([]), None),
+        };
+        let serves_as_well = |old: &RankedList| {
+            list.filter == old.filter
+                && (old.exact || !list.exact)
+                && (old.exhausted || (!list.exhausted && old.hits.len() >= list.hits.len()))
+        };
+        if kept.iter().any(serves_as_well) {
+            return StoreOutcome::Stored;
+        }
+        let needed = |old: &&RankedList| {
+            list.filter != old.filter
+                || (old.exact && !list.exact)
+                || (!list.exhausted && old.hits.len() > list.hits.len())
+        };
+        let kept: Vec<RankedList> = kept.iter().filter(needed).take(LISTS_PER_VECTOR - 1).cloned().collect();
+        // One entry, one age: that of its oldest list. Its stamp is the newest: lists whose tags moved in between were
+        // dropped by the look-up, so it speaks for all.
+        let created = if kept.is_empty() { created } else { oldest.unwrap_or(created).min(created) };
+        let lists: Arc<[RankedList]> = std::iter::once(list).chain(kept).collect();
+        self.admit_stage(key, Stage::Lists(lists), created, stamp)
+    }
+
+    fn admit(&self, key: Digest, entry: Entry) -> StoreOutcome {
+        if entry.weight > self.max_entry {
+            return StoreOutcome::TooLarge;
+        }
+        if !self.epochs.is_current(&entry.stamp) {
+            return StoreOutcome::Moved;
+        }
+        self.entries.insert(key, entry);
+        StoreOutcome::Stored
+    }
+
+    /// The tier in numbers.
+    pub fn statistics(&self) -> L1Statistics {
+        L1Statistics {
+            entries: self.entries.len() as u64,
+            bytes: self.entries.weight(),
+            max_bytes: self.entries.capacity(),
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.entries.clear();
+    }
+}

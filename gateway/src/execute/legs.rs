@@ -1,0 +1,128 @@
+//! Legs that several queries of one batch may share: each distinct leg runs once, whoever asks first runs it.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::OnceCell;
+
+use crate::{
+    backend::{Access, BackendError, CallContext, Hit, RankedCursor, Reach, Search, VectorStore},
+    cache::Digest,
+    execute::Trace,
+    query::Filter,
+};
+
+/// The legs of one request, or of all requests of one batch.
+#[derive(Default)]
+pub struct LegMemo {
+    reaches: Cells<Digest, Arc<Reach>>,
+    embeddings: Cells<Digest, Arc<[f32]>>,
+    ranked: Mutex<HashMap<(Digest, Filter, Access), Arc<RankedLeg>>>,
+}
+
+type Cells<K, V> = Mutex<HashMap<K, Arc<OnceCell<V>>>>;
+
+fn cell<K: Hash + Eq, V>(cells: &Cells<K, V>, key: K) -> Arc<OnceCell<V>> {
+    cells.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
+}
+
+impl LegMemo {
+    /// The place of a graph leg. A failed run leaves it empty for the next one to try.
+    pub(super) fn reach(&self, key: Digest) -> Arc<OnceCell<Arc<Reach>>> {
+        cell(&self.reaches, key)
+    }
+
+    /// The place of a text's vector.
+    pub fn embedding(&self, key: Digest) -> Arc<OnceCell<Arc<[f32]>>> {
+        cell(&self.embeddings, key)
+    }
+
+    /// The vector leg of a query vector under a filter.
+    pub(super) fn ranked(&self, key: Digest, search: Search) -> Arc<RankedLeg> {
+        let place = (key, search.filter.clone(), search.access);
+        let mut ranked = self.ranked.lock().unwrap_or_else(PoisonError::into_inner);
+        ranked.entry(place).or_insert_with(|| Arc::new(RankedLeg::new(search))).clone()
+    }
+}
+
+/// A ranked search and what it has given so far. It can be asked for more, by several queries, without paying twice.
+pub(super) struct RankedLeg {
+    search: Search,
+    state: tokio::sync::Mutex<LegState>,
+}
+
+#[derive(Default)]
+struct LegState {
+    cursor: Option<Box<dyn RankedCursor>>,
+    hits: Vec<Hit>,
+    exhausted: bool,
+    examined: u64,
+    calls: u32,
+}
+
+/// What a leg has, as far as it was asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Prefix {
+    /// Hits from where it was asked on.
+    pub hits: Vec<Hit>,
+    /// Nothing comes after them.
+    pub exhausted: bool,
+    /// Rows looked at by the leg so far.
+    pub examined: u64,
+    /// Calls made by the leg so far.
+    pub calls: u32,
+}
+
+impl RankedLeg {
+    pub(super) fn new(search: Search) -> Self {
+        Self { search, state: tokio::sync::Mutex::default() }
+    }
+
+    /// Hits `from..to`, fewer if there are no more.
+    pub(super) async fn take(
+        &self,
+        store: &Arc<dyn VectorStore>,
+        ctx: &CallContext,
+        trace: &Trace,
+        from: usize,
+        to: usize,
+    ) -> Result<Prefix, BackendError> {
+        let mut state = self.state.lock().await;
+        while state.hits.len() < to && !state.exhausted {
+            let mut cursor = match state.cursor.take() {
+                Some(cursor) => cursor,
+                None => {
+                    trace.vector_call();
+                    state.calls += 1;
+                    store.search(ctx, self.search.clone()).await?
+                }
+            };
+            if !state.hits.is_empty() {
+                trace.vector_call();
+                state.calls += 1;
+            }
+            let page = cursor.next(ctx, to - state.hits.len()).await?;
+            cursor.release().await;
+            state.exhausted = page.exhausted || page.hits.is_empty();
+            state.examined += page.examined;
+            state.hits.extend(page.hits);
+            state.cursor = Some(cursor);
+        }
+        let end = to.min(state.hits.len());
+        Ok(Prefix {
+            hits: state.hits[from.min(end)..end].to_vec(),
+            exhausted: state.exhausted && end == state.hits.len(),
+            examined: state.examined,
+            calls: state.calls,
+        })
+    }
+
+    /// Everything that the leg has given so far, and whether that is all.
+    pub(super) async fn so_far(&self) -> (Vec<Hit>, bool) {
+        let state = self.state.lock().await;
+        (state.hits.clone(), state.exhausted)
+    }
+}

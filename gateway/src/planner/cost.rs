@@ -1,0 +1,266 @@
+//! The analytic cost model: what a candidate should take, from the stores' own measured constants. In microseconds.
+//!
+//! Hydrating and expanding the final items costs the same in every plan and is left out.
+
+use planner_model::{Feature, Features};
+
+use super::{Estimates, Input, Operator, Plan, PlanKind, Probe, estimate::selectivity};
+use crate::backend::{Access, GraphCosts, VectorCosts};
+
+/// What a candidate is expected to do.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Work {
+    /// Expected latency in microseconds.
+    pub us: f64,
+    /// Rows, index entries and edges touched.
+    pub io: f64,
+    /// Arithmetic, in flop.
+    pub flop: f64,
+    /// Calls to backends.
+    pub calls: f64,
+    /// Bytes between backends and the gateway.
+    pub bytes: f64,
+    /// Ranked rows taken.
+    pub candidates: f64,
+    /// Legs at the same time.
+    pub parallel: f64,
+    /// How much an index or a cached leg spares, 0 to 1.
+    pub index: f64,
+    /// Probability that a leg is served from a cache.
+    pub cached: f64,
+}
+
+impl Work {
+    /// One after the other.
+    fn then(self, next: Self) -> Self {
+        Self {
+            us: self.us + next.us,
+            io: self.io + next.io,
+            flop: self.flop + next.flop,
+            calls: self.calls + next.calls,
+            bytes: self.bytes + next.bytes,
+            candidates: self.candidates.max(next.candidates),
+            parallel: self.parallel.max(next.parallel),
+            index: self.index.max(next.index),
+            cached: self.cached.max(next.cached),
+        }
+    }
+
+    /// Both at once.
+    fn beside(self, other: Self, overhead_us: f64) -> Self {
+        let us = self.us.max(other.us) + overhead_us;
+        Self { us, parallel: 2.0, ..self.then(other) }
+    }
+
+    /// That often, as far as latency and work go.
+    fn scaled(self, factor: f64) -> Self {
+        Self {
+            us: self.us * factor,
+            io: self.io * factor,
+            flop: self.flop * factor,
+            calls: self.calls * factor,
+            bytes: self.bytes * factor,
+            ..self
+        }
+    }
+}
+
+/// Bytes of an id with a score on the wire.
+const HIT_BYTES: f64 = 24.0;
+
+/// Prices plans of one query.
+pub(super) struct Pricer<'a> {
+    pub input: &'a Input<'a>,
+    pub estimates: &'a Estimates,
+    pub vector: VectorCosts,
+    pub graph: GraphCosts,
+}
+
+impl Pricer<'_> {
+    /// What a plan is expected to do.
+    pub(super) fn price(&self, plan: &Plan) -> Work {
+        match &plan.root {
+            Operator::RankExact { ids } => self.ids(ids).then(self.restricted(Access::IdsThenFilter)),
+            Operator::AnnWithin { ids, access, .. } => self.ids(ids).then(self.restricted(*access)),
+            Operator::CheckWithin { candidates, batch } => {
+                self.ranked(candidates).then(self.check(self.wanted(), *batch as f64))
+            }
+            Operator::Intersect { candidates, ids } => {
+                let (ranked, ids) = (self.ranked(candidates), self.ids(ids));
+                let overhead = if ids.calls > 0.0 && ranked.calls > 0.0 { self.vector.call_us } else { 0.0 };
+                ranked.beside(ids, overhead)
+            }
+            other => self.ranked(other),
+        }
+    }
+
+    /// Ranked, filtered candidates that have to be taken until enough of them are within.
+    fn wanted(&self) -> f64 {
+        let passing = self.estimates.rows * self.estimates.selectivity.likely;
+        (self.input.query.need() as f64 / self.estimates.within.max(1e-9)).min(passing.max(1.0))
+    }
+
+    /// Scoring and ordering rows.
+    fn score(&self, rows: f64) -> Work {
+        let per_row = if self.input.dimensions == 0 {
+            0.0
+        } else {
+            self.input.dimensions as f64 / 64.0 * self.vector.score_ns + self.vector.order_ns
+        };
+        Work { us: rows * per_row / 1e3, io: rows, flop: rows * 2.0 * self.input.dimensions as f64, ..Work::default() }
+    }
+
+    /// Testing the filter on rows one by one.
+    fn test(&self, rows: f64) -> Work {
+        let tests = rows * self.estimates.leaves;
+        Work { us: tests * self.vector.test_ns / 1e3, io: tests, flop: tests * 100.0, ..Work::default() }
+    }
+
+    /// Finding the rows that pass the filter by its indexes.
+    fn index(&self) -> Work {
+        // A bitmap is never free: an empty one still walks its containers, a 64th of the rows or so.
+        let rows = self.estimates.rows * (self.estimates.indexed + self.estimates.leaves / 64.0);
+        Work { us: rows * self.vector.index_ns / 1e3, io: rows, flop: rows * 100.0, index: 0.5, ..Work::default() }
+    }
+
+    fn vector_call(&self, hits: f64) -> Work {
+        Work {
+            us: self.vector.call_us,
+            calls: 1.0,
+            bytes: hits * HIT_BYTES,
+            candidates: hits,
+            parallel: 1.0,
+            ..Work::default()
+        }
+    }
+
+    /// A source of ranked candidates.
+    fn ranked(&self, operator: &Operator) -> Work {
+        match operator {
+            Operator::Ann { access, first } => {
+                let taken = self.wanted().max((*first as f64).min(self.estimates.rows));
+                let call = self.vector_call(taken);
+                match access {
+                    Access::FilterThenRank => {
+                        let passing = self.estimates.rows * self.estimates.selectivity.likely;
+                        call.then(self.index()).then(self.score(passing))
+                    }
+                    Access::RankThenFilter | Access::IdsThenFilter => {
+                        let passed = taken / self.estimates.selectivity.likely.max(1e-9);
+                        call.then(self.score(self.estimates.rows)).then(self.test(passed.min(self.estimates.rows)))
+                    }
+                }
+            }
+            Operator::CachedList { refilter } => self.cached_list(*refilter),
+            // Enumeration makes no other sources.
+            _ => Work::default(),
+        }
+    }
+
+    /// A cached list, and the search that replaces it when too few of its items survive.
+    fn cached_list(&self, refilter: bool) -> Work {
+        let Probe { list: Some(list), .. } = &self.input.probe else { return Work::default() };
+        let length = list.length as f64;
+        let made_with = selectivity(list.filter, self.input.vectors).fraction.likely.max(1e-9);
+        let survive = (self.estimates.selectivity.likely / made_with).min(1.0) * self.estimates.within;
+        let expected = length * survive;
+        let need = self.input.query.need() as f64;
+        let mut work = Work { index: 1.0, cached: 1.0, candidates: length, parallel: 1.0, ..Work::default() };
+        if refilter {
+            let id_us = length * self.vector.id_ns / 1e3;
+            work = work.then(self.vector_call(0.0)).then(self.test(length));
+            work.us += id_us;
+        }
+        if !list.exhausted && expected < 2.0 * need {
+            // From certainly enough (twice the need) to certainly short (half of it).
+            let short = ((2.0 * need - expected) / (1.5 * need).max(1e-9)).clamp(0.0, 1.0);
+            let search = self.ranked(&Operator::Ann { access: Access::RankThenFilter, first: list.length });
+            work = work.then(search.scaled(short));
+        }
+        work
+    }
+
+    /// A source of reached ids.
+    fn ids(&self, operator: &Operator) -> Work {
+        match operator {
+            Operator::Reach => {
+                let (nodes, edges) = (self.estimates.reach, self.estimates.edges);
+                Work {
+                    us: self.graph.call_us + (edges * self.graph.edge_ns + nodes * self.graph.node_ns) / 1e3,
+                    io: edges + nodes,
+                    flop: edges * 100.0,
+                    calls: 1.0,
+                    bytes: nodes * HIT_BYTES,
+                    parallel: 1.0,
+                    ..Work::default()
+                }
+            }
+            _ => Work { cached: 1.0, index: 1.0, parallel: 1.0, ..Work::default() },
+        }
+    }
+
+    /// A search among the reached ids.
+    fn restricted(&self, access: Access) -> Work {
+        let reached = self.estimates.reach.min(self.estimates.rows);
+        let matches = self.estimates.matches;
+        let from_ids = Work { us: reached * self.vector.id_ns / 1e3, io: reached, index: 1.0, ..Work::default() };
+        let call = self.vector_call(matches.min(self.input.query.need() as f64));
+        match access {
+            Access::IdsThenFilter => call.then(from_ids).then(self.test(reached)).then(self.score(matches)),
+            Access::FilterThenRank => {
+                // Two bitmaps meet: far cheaper than starting from each id.
+                call.then(from_ids.scaled(0.125)).then(self.index()).then(self.score(matches))
+            }
+            Access::RankThenFilter => {
+                let tested = self.wanted() / self.estimates.selectivity.likely.max(1e-9);
+                call.then(self.score(reached)).then(self.test(tested.min(reached)))
+            }
+        }
+    }
+
+    /// Checks of candidates by the graph store, cheaper side first.
+    fn check(&self, candidates: f64, batch: f64) -> Work {
+        let rounds = (candidates / batch.max(1.0)).ceil().max(1.0);
+        let hops = f64::from(self.input.request.map_or(1, |request| request.walk.hops));
+        let backwards = candidates * self.estimates.fan_out.max(1.0).powf(hops);
+        let edges = (self.estimates.edges * rounds).min(backwards);
+        Work {
+            us: self.graph.call_us * rounds + (edges * self.graph.edge_ns + candidates * self.graph.node_ns) / 1e3,
+            io: edges + candidates,
+            flop: edges * 100.0,
+            calls: rounds,
+            bytes: candidates * HIT_BYTES,
+            parallel: 1.0,
+            ..Work::default()
+        }
+    }
+
+    /// The features of a plan with this work.
+    pub(super) fn features(&self, kind: PlanKind, work: &Work) -> Features {
+        let (input, estimates) = (self.input, self.estimates);
+        let mut features = Features::default();
+        features.set_log(Feature::IoOperations, work.io);
+        features.set_log(Feature::Cpu, work.flop / 1e6);
+        features.set(Feature::RoundTrips, work.calls);
+        features.set(Feature::CacheHitProbability, if kind == PlanKind::CachedPartial { work.cached } else { 0.0 });
+        features.set(Feature::Parallelism, work.parallel.max(1.0));
+        features.set_log(Feature::DataVolume, work.bytes);
+        let hops = input.request.map_or(0.0, |request| f64::from(request.walk.hops));
+        features.set(Feature::JoinComplexity, hops * (1.0 + estimates.fan_out.max(1.0).log10()));
+        features.set(Feature::IndexUsage, work.index);
+        features.set_log(Feature::Rows, estimates.rows);
+        features.set_log(Feature::Dimensions, input.dimensions as f64);
+        features.set_log(Feature::Need, input.query.need() as f64);
+        features.set(Feature::Hops, hops);
+        features.set_log(Feature::Anchors, input.request.map_or(0.0, |request| request.anchors.len() as f64));
+        let (low, high) = (estimates.selectivity.low.max(1e-6), estimates.selectivity.high.max(1e-6));
+        features.set(Feature::Selectivity, estimates.selectivity.likely.max(1e-6).log10());
+        features.set(Feature::SelectivitySpread, (high / low).log10());
+        features.set_log(Feature::Reach, estimates.reach);
+        features.set_log(Feature::Edges, estimates.edges);
+        features.set_log(Feature::Matches, estimates.matches);
+        features.set_log(Feature::Candidates, work.candidates);
+        features.set(Feature::AnalyticCost, work.us.max(1e-3).log10());
+        features
+    }
+}

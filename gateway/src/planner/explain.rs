@@ -1,0 +1,139 @@
+//! What the planner knew and did, for people and programs: the `plan` member of an explained answer.
+
+use std::collections::BTreeMap;
+
+use planner_model::Feature;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Planned;
+
+/// A plan with its rivals and, after a run, what really happened.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PlanReport {
+    /// The kind of the plan that was chosen.
+    pub chosen: &'static str,
+    /// Why it was chosen.
+    pub reason: &'static str,
+    /// Who predicted the latencies: `analytic`, or a trained model's name.
+    pub model: String,
+    /// The query in canonical form: what the cache key is made from.
+    pub canonical: String,
+    /// What statistics said before the query ran.
+    pub estimates: EstimateReport,
+    /// Plans that apply, cheapest first.
+    pub candidates: Vec<CandidateReport>,
+    /// Plans that do not apply, and why.
+    pub not_applicable: BTreeMap<&'static str, &'static str>,
+    /// What the cache was found to hold.
+    pub cached: Vec<&'static str>,
+    /// With `analyze`: what each operator did, in order of completion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operators: Option<Vec<OperatorReport>>,
+    /// With `analyze`: milliseconds spent in each step so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps_ms: Option<BTreeMap<&'static str, f64>>,
+}
+
+/// What statistics said.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct EstimateReport {
+    /// Entities that can answer.
+    pub rows: f64,
+    /// Fraction that passes the filter: least, likely, most.
+    pub selectivity: [f64; 3],
+    /// Distinct nodes reached.
+    pub reach: f64,
+    /// Edges that a traversal looks at.
+    pub edges: f64,
+    /// Entities that pass filter and walk.
+    pub matches: f64,
+}
+
+/// A candidate.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CandidateReport {
+    /// Its kind.
+    pub plan: &'static str,
+    /// Its operators.
+    pub operators: String,
+    /// What the choice went by, in microseconds.
+    pub predicted_us: f64,
+    /// What the analytic model says, in microseconds.
+    pub analytic_us: f64,
+    /// Predicted latency over that of the cheapest candidate.
+    pub times_best: f64,
+    /// The features that a model sees; `docs/planner.md` has their units.
+    pub features: BTreeMap<&'static str, f32>,
+}
+
+/// What one operator really did.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct OperatorReport {
+    /// The operator's name.
+    pub operator: &'static str,
+    /// Items that came in; 0 for a leg.
+    pub rows_in: u64,
+    /// Items that came out.
+    pub rows_out: u64,
+    /// Rows or edges that the store looked at.
+    pub examined: u64,
+    /// Calls to a backend.
+    pub calls: u32,
+    /// Milliseconds.
+    pub ms: f64,
+}
+
+/// Six significant digits are plenty for an estimate.
+fn rounded(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return 0.0;
+    }
+    let scale = 10f64.powi(5 - value.abs().log10().floor() as i32);
+    (value * scale).round() / scale
+}
+
+impl PlanReport {
+    /// The report of a decision.
+    pub fn new(planned: &Planned, canonical: String, cached: Vec<&'static str>) -> Self {
+        let best = planned.candidates.iter().map(|c| c.predicted_us).fold(f64::INFINITY, f64::min).max(1e-9);
+        let mut order: Vec<usize> = (0..planned.candidates.len()).collect();
+        order.sort_by(|&a, &b| planned.candidates[a].predicted_us.total_cmp(&planned.candidates[b].predicted_us));
+        let estimates = &planned.estimates;
+        Self {
+            chosen: planned.plan().kind.as_str(),
+            reason: planned.choice.reason(),
+            model: planned.model.to_string(),
+            canonical,
+            estimates: EstimateReport {
+                rows: estimates.rows,
+                selectivity: [
+                    rounded(estimates.selectivity.low),
+                    rounded(estimates.selectivity.likely),
+                    rounded(estimates.selectivity.high),
+                ],
+                reach: rounded(estimates.reach),
+                edges: rounded(estimates.edges),
+                matches: rounded(estimates.matches),
+            },
+            candidates: order
+                .into_iter()
+                .map(|index| {
+                    let candidate = &planned.candidates[index];
+                    CandidateReport {
+                        plan: candidate.plan.kind.as_str(),
+                        operators: candidate.plan.root.to_string(),
+                        predicted_us: rounded(candidate.predicted_us),
+                        analytic_us: rounded(candidate.analytic_us),
+                        times_best: rounded(candidate.predicted_us / best),
+                        features: Feature::ALL.iter().map(|&f| (f.name(), candidate.features.get(f))).collect(),
+                    }
+                })
+                .collect(),
+            not_applicable: planned.inapplicable.iter().map(|(kind, why)| (kind.as_str(), *why)).collect(),
+            cached,
+            operators: None,
+            steps_ms: None,
+        }
+    }
+}
