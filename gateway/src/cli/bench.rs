@@ -92,30 +92,30 @@ fn footprint(args: &Args, corpus: &Corpus) -> Result<Report, Failure> {
     let name = corpus.schema.name.to_string();
     match &args.config {
         Some(config) => Ok(bench::footprint(&Served { name, config: config.clone(), queries })?),
-        None => demo_footprint(corpus, name, queries),
+        None => demo_footprint(corpus, &name, queries),
     }
 }
 
 /// The demo's data has to be in a directory to be served.
 #[cfg(feature = "demo-data")]
-fn demo_footprint(corpus: &Corpus, name: String, queries: Vec<serde_json::Value>) -> Result<Report, Failure> {
+fn demo_footprint(corpus: &Corpus, name: &str, queries: Vec<serde_json::Value>) -> Result<Report, Failure> {
     use crate::{backend::embedded::storage, demo_data};
     let dir = std::env::temp_dir().join(format!("forebay-bench-{}", std::process::id()));
     let config = dir.join("forebay.toml");
     let prepare = || -> Result<(), String> {
         std::fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
         std::fs::write(&config, demo_data::CONFIG).map_err(|error| error.to_string())?;
-        storage::save(&dir.join("data"), &name, &corpus.schema, &corpus.parts).map_err(|error| error.to_string())
+        storage::save(&dir.join("data"), name, &corpus.schema, &corpus.parts).map_err(|error| error.to_string())
     };
     let result = prepare()
         .map_err(|error| Failure::Other(format!("{}: {error}", dir.display())))
-        .and_then(|()| Ok(bench::footprint(&Served { name: name.clone(), config: config.clone(), queries })?));
+        .and_then(|()| Ok(bench::footprint(&Served { name: name.to_owned(), config: config.clone(), queries })?));
     // What cannot be removed is left to the system's own cleaning.
     let _ = std::fs::remove_dir_all(&dir);
     result
 }
 
 #[cfg(not(feature = "demo-data"))]
-fn demo_footprint(_corpus: &Corpus, _name: String, _queries: Vec<serde_json::Value>) -> Result<Report, Failure> {
+fn demo_footprint(_corpus: &Corpus, _name: &str, _queries: Vec<serde_json::Value>) -> Result<Report, Failure> {
     Err(Failure::Usage("this build has no data in it (feature `demo-data`): give --config and --collection".into()))
 }

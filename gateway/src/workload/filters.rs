@@ -182,8 +182,11 @@ impl Survey<'_> {
 
     /// One condition that holds for `focus`, on a field drawn at random.
     fn leaf(&self, random: &mut Source, focus: u32, selectivity: f64) -> Option<Clause> {
-        let index = one(random, &(0..self.fields.len()).collect::<Vec<_>>())?;
-        let field = &self.fields[index];
+        let weights: Vec<(usize, f64)> = self.fields.iter().map(|field| field.weight()).enumerate().collect();
+        if weights.is_empty() {
+            return None;
+        }
+        let field = &self.fields[weighted(random, &weights)];
         let count = self.count(selectivity);
         if selectivity > 0.3 && random.random_bool(0.1) {
             return self.exists(field, focus);
