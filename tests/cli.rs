@@ -121,6 +121,24 @@ fn check_reports_a_digest_file_that_cannot_be_read() {
 }
 
 #[test]
+fn check_of_data_that_is_not_there_exits_with_69() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "[backends.main]\nkind = \"embedded\"\npath = \"data\"\n\n\
+                [collections.packages]\nentities = { backend = \"main\" }\nvectors.default.dimensions = 2\n";
+    let file = configuration(directory.path(), text);
+    let output = forebay(&["check", "--config", &file]);
+    assert_eq!(code(&output), 69);
+    assert!(err(&output).contains(":6:24: collections.packages.entities.backend: "), "{}", err(&output));
+    assert!(err(&output).contains("forebay load"), "{}", err(&output));
+    assert_eq!(code(&forebay(&["check", "--no-data", "--config", &file])), 0);
+    // What is wrong with the configuration counts more than missing data.
+    let file = configuration(directory.path(), &format!("{text}embedder = {{ kind = \"student\" }}\n"));
+    let output = forebay(&["check", "--config", &file]);
+    assert_eq!(code(&output), 78);
+    assert!(err(&output).contains("it makes vectors of 384 components"), "{}", err(&output));
+}
+
+#[test]
 fn check_of_a_sound_configuration_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let file = configuration(directory.path(), "[server]\nmax_batch = 1\n");

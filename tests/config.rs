@@ -250,7 +250,7 @@ fn a_collections_digest_follows_what_can_change_its_answers() {
     assert_ne!(digest(&config), digest(&other));
 }
 
-/// Compares a generated text with the file that holds it; `FOREBAY_UPDATE` is no configuration key, so another name.
+/// Compares a generated text with the file that holds it, or brings the file up to date.
 fn assert_kept(path: &Path, expected: &str) {
     if std::env::var_os("UPDATE_GENERATED").is_some() {
         std::fs::write(path, expected).unwrap();

@@ -51,7 +51,7 @@ codes! {
     DuplicateKey "duplicate-key" 400 false "A JSON object names a key twice"
         "Which of the two values counts would be a guess, so neither does."
     TooDeep "too-deep" 400 false "The body is nested too deeply"
-        "Objects and arrays may be nested 64 deep."
+        "Objects and arrays may be nested 64 deep, and in a filter `$and`, `$or` and `$not` 24 deep."
     UnknownField "unknown-field" 400 false "A field is not part of the query language"
         "The name is misspelt or stands in the wrong object. Fields that change the answer are at the top level, all others under `options`."
     MissingField "missing-field" 400 false "A required field is missing"
@@ -130,6 +130,28 @@ codes! {
         "`options.cache` is `only` (or `Cache-Control: only-if-cached`), and the cache holds no fresh answer."
 }
 
+/// The reference page of all codes, in Markdown.
+pub fn reference() -> String {
+    let mut page = String::from(
+        "# Errors\n\n\
+         <!-- Made from the table in gateway/src/problem.rs; a test says how to write it anew. -->\n\n\
+         An error is an `application/problem+json` body (RFC 9457). `code` never changes its meaning; `detail` is for\n\
+         people and may. `pointer` is an RFC 6901 pointer into the request's body, where there is a place to point to.\n\
+         `retryable` says whether the same request may succeed later.\n",
+    );
+    for code in Code::ALL {
+        let retryable = if code.retryable() { "retryable" } else { "not retryable" };
+        page.push_str(&format!(
+            "\n## {}\n\n{}. Status {}, {retryable}.\n\n{}\n",
+            code.as_str(),
+            code.title(),
+            code.status(),
+            code.explanation()
+        ));
+    }
+    page
+}
+
 /// An error on its way to a client.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}: {detail}", code.as_str())]
@@ -154,5 +176,25 @@ impl Problem {
 impl From<crate::query::QueryError> for Problem {
     fn from(error: crate::query::QueryError) -> Self {
         Self { code: error.code, detail: error.detail, pointer: Some(error.pointer), retry_after: None }
+    }
+}
+
+impl From<crate::query::JsonError> for Problem {
+    fn from(error: crate::query::JsonError) -> Self {
+        crate::query::QueryError::from(error).into()
+    }
+}
+
+impl From<crate::backend::BackendError> for Problem {
+    fn from(error: crate::backend::BackendError) -> Self {
+        use crate::backend::ErrorKind;
+        let (code, retry_after) = match error.kind {
+            ErrorKind::DeadlineExceeded => (Code::DeadlineExceeded, None),
+            // Whoever would read this is gone; for a waiter it is an overload.
+            ErrorKind::Cancelled => (Code::Overloaded, Some(Duration::from_secs(1))),
+            ErrorKind::Unavailable => (Code::BackendUnavailable, Some(Duration::from_secs(1))),
+            ErrorKind::Failed => (Code::BackendFailed, None),
+        };
+        Self { code, detail: error.to_string(), pointer: None, retry_after }
     }
 }

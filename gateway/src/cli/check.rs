@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Failure, output::print};
-use crate::config;
+use crate::{assemble, config};
 
 /// Report everything that is wrong with a configuration and with the data that it names
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         return print(&config::json_schema_text());
     }
     let loaded = config::load(Some(&args.config))?;
-    let problems = config::credentials(&loaded).err().unwrap_or_default();
+    let mut problems = config::credentials(&loaded).err().unwrap_or_default();
+    if !args.no_data {
+        problems.extend(assemble::check_data(&loaded));
+    }
     if !problems.is_empty() {
         return Err(Failure::Config(problems));
     }

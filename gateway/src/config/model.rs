@@ -11,7 +11,7 @@ use crate::{
     value::{AttributeType, IdType},
 };
 
-/// All of it.
+/// The configuration of a gateway.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {

@@ -66,7 +66,8 @@ impl<'a> Page<'a> {
                 (None, false) => "none".into(),
             };
             let about = schema["description"].as_str().or(self.resolve(schema)["description"].as_str());
-            let about = flat(about.unwrap_or_default());
+            let chooses = schema["const"].is_string().then_some("Chooses what is described here.");
+            let about = flat(about.or(chooses).unwrap_or_default());
             writeln!(self.text, "| `{key}` | {} | {default} | {about} |", self.type_of(schema))
                 .expect("writing to a string");
         }

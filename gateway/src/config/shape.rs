@@ -84,7 +84,7 @@ impl<'a> Walk<'a> {
             let any = schema["additionalProperties"].as_object().map(|_| &schema["additionalProperties"]);
             let Some(of_value) = of_key.or(any) else {
                 let names = named.into_iter().flat_map(Map::keys);
-                self.unknown_key(entry, path, names.map(String::as_str).collect());
+                self.unknown_key(entry, path, &names.map(String::as_str).collect::<Vec<_>>());
                 continue;
             };
             let there = Here { path, key: entry.origin.clone() };
@@ -198,7 +198,7 @@ impl<'a> Walk<'a> {
         None
     }
 
-    fn unknown_key(&mut self, entry: &Entry, path: KeyPath, names: Vec<&str>) {
+    fn unknown_key(&mut self, entry: &Entry, path: KeyPath, names: &[&str]) {
         let mut problem =
             ConfigProblem::new(ProblemKind::UnknownKey, entry.origin.clone(), path, "there is no such key here");
         problem = problem.suggest_nearest(&entry.key, names.iter().copied());

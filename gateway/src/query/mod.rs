@@ -8,17 +8,24 @@
 mod canonical;
 mod error;
 mod filter;
+mod instant;
 mod json;
 mod options;
 mod parse;
+mod pointer;
+mod suggest;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 pub use error::QueryError;
 pub use filter::{Comparison, Field, Filter};
-pub use json::{Json, JsonError, read as read_json};
+pub use json::{Json, JsonError, JsonErrorKind, JsonLimits, read as read_json};
 pub use options::{CacheMode, Explain, OnDeadline, Options, Priority};
-pub use parse::{Parsed, parse};
+pub use parse::{Parsed, collection_of, parse};
 
 use crate::{catalog::CollectionSchema, value::EntityId};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Checker, graph};
 use crate::{
     catalog::QueryLimits,
-    config::{BackendConfig, CollectionConfig, path::KeyPath, problem::ProblemKind},
+    config::{CollectionConfig, path::KeyPath, problem::ProblemKind},
     value::AttributeType,
 };
 
@@ -25,22 +25,6 @@ pub(super) fn check(checker: &mut Checker<'_>, name: &str, collection: &Collecti
         check_names(checker, "label", &graph.nodes, &path.key("graph").key("nodes"));
         check_names(checker, "edge type", &graph.edges, &path.key("graph").key("edges"));
         graph::check(checker, collection, graph, &path.key("graph"));
-    }
-}
-
-/// A data directory holds one collection.
-pub(super) fn check_sharing(checker: &mut Checker<'_>) {
-    let mut homes: BTreeMap<&std::path::Path, &str> = BTreeMap::new();
-    let config = checker.config;
-    for (name, collection) in &config.collections {
-        let Some(BackendConfig::Embedded { path: home }) = config.backends.get(&collection.entities.backend) else {
-            continue;
-        };
-        if let Some(first) = homes.insert(home, name) {
-            let message = format!("the collection `{first}` has this data directory; an embedded backend holds one");
-            let path = KeyPath::of(["collections", name, "entities", "backend"]);
-            checker.value(ProblemKind::Contradiction, path, message);
-        }
     }
 }
 

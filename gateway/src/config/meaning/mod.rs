@@ -24,7 +24,6 @@ pub(super) fn check(config: &Config, locations: &Locations) -> Vec<ConfigProblem
     for (name, collection) in &config.collections {
         collections::check(&mut checker, name, collection);
     }
-    collections::check_sharing(&mut checker);
     checker.problems
 }
 
