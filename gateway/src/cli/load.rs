@@ -88,10 +88,8 @@ fn unknown_collection(args: &Args, config: &Config) -> Failure {
 }
 
 fn data_directory(args: &Args, config: &Config, collection: &CollectionConfig) -> Result<PathBuf, Failure> {
-    let configured = match config.backends.get(&collection.entities.backend) {
-        Some(BackendConfig::Embedded { path }) => Some(path.clone()),
-        None => None,
-    };
+    let backend = config.backends.get(&collection.entities.backend);
+    let configured = backend.map(|BackendConfig::Embedded { path }| path.clone());
     let missing = || Failure::Usage(format!("collection `{}` is not embedded", args.collection));
     args.data.clone().or(configured).ok_or_else(missing)
 }

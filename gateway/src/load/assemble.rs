@@ -54,7 +54,7 @@ impl Order {
 pub(super) fn parts(
     nodes: Nodes,
     order: &Order,
-    edges: Vec<Vec<PlacedEdge>>,
+    edges: &[Vec<PlacedEdge>],
     schema: &CollectionSchema,
 ) -> Result<Parts, LoadError> {
     debug_assert_eq!(nodes.columns.len(), schema.attributes.len());
@@ -62,7 +62,7 @@ pub(super) fn parts(
         ids: order.nodes.iter().map(|node| nodes.ids[*node as usize].clone()).collect(),
         columns: nodes.columns.into_iter().map(|builder| column(builder, order)).collect::<Result<_, _>>()?,
         vectors: nodes.vectors.into_iter().map(|builder| vectors(builder, order)).collect(),
-        edges: edges.into_iter().map(edges_of_type).collect(),
+        edges: edges.iter().map(|edges| edges_of_type(edges)).collect(),
     })
 }
 
@@ -123,7 +123,7 @@ fn vectors(builder: VectorBuilder, order: &Order) -> Vectors {
     Vectors { rows: slots.iter().map(|slot| rows[*slot as usize]).collect(), values }
 }
 
-fn edges_of_type(edges: Vec<PlacedEdge>) -> Edges {
+fn edges_of_type(edges: &[PlacedEdge]) -> Edges {
     Edges {
         sources: edges.iter().map(|(source, ..)| *source).collect(),
         targets: edges.iter().map(|(_, target, _)| *target).collect(),
