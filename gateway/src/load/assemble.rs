@@ -10,10 +10,7 @@ use super::{
     edges::PlacedEdge,
     nodes::Nodes,
 };
-use crate::{
-    backend::embedded::{Column, Edges, Parts, Vectors},
-    catalog::CollectionSchema,
-};
+use crate::backend::embedded::{Column, Edges, Parts, Vectors};
 
 /// Which node stands in which row.
 pub(super) struct Order {
@@ -51,13 +48,10 @@ impl Order {
 }
 
 /// The data of the collection.
-pub(super) fn parts(
-    nodes: Nodes,
-    order: &Order,
-    edges: &[Vec<PlacedEdge>],
-    schema: &CollectionSchema,
-) -> Result<Parts, LoadError> {
-    debug_assert_eq!(nodes.columns.len(), schema.attributes.len());
+pub(super) fn parts(nodes: Nodes, order: &Order, edges: &[Vec<PlacedEdge>]) -> Result<Parts, LoadError> {
+    if edges.iter().any(|edges| u32::try_from(edges.len()).is_err()) {
+        return Err(LoadError::TooLarge { what: "edges of one type" });
+    }
     Ok(Parts {
         ids: order.nodes.iter().map(|node| nodes.ids[*node as usize].clone()).collect(),
         columns: nodes.columns.into_iter().map(|builder| column(builder, order)).collect::<Result<_, _>>()?,
