@@ -182,7 +182,7 @@ impl Survey<'_> {
 
     /// One condition that holds for `focus`, on a field drawn at random.
     fn leaf(&self, random: &mut Source, focus: u32, selectivity: f64) -> Option<Clause> {
-        let weights: Vec<(usize, f64)> = self.fields.iter().map(|field| field.weight()).enumerate().collect();
+        let weights: Vec<(usize, f64)> = self.fields.iter().map(Field::weight).enumerate().collect();
         if weights.is_empty() {
             return None;
         }
