@@ -1,3 +1,7 @@
 //! The `forebay` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    forebay::cli::run(std::env::args_os())
+}

@@ -178,3 +178,23 @@ impl From<crate::query::QueryError> for Problem {
         Self { code: error.code, detail: error.detail, pointer: Some(error.pointer), retry_after: None }
     }
 }
+
+impl From<crate::query::JsonError> for Problem {
+    fn from(error: crate::query::JsonError) -> Self {
+        crate::query::QueryError::from(error).into()
+    }
+}
+
+impl From<crate::backend::BackendError> for Problem {
+    fn from(error: crate::backend::BackendError) -> Self {
+        use crate::backend::ErrorKind;
+        let (code, retry_after) = match error.kind {
+            ErrorKind::DeadlineExceeded => (Code::DeadlineExceeded, None),
+            // Whoever would read this is gone; for a waiter it is an overload.
+            ErrorKind::Cancelled => (Code::Overloaded, Some(Duration::from_secs(1))),
+            ErrorKind::Unavailable => (Code::BackendUnavailable, Some(Duration::from_secs(1))),
+            ErrorKind::Failed => (Code::BackendFailed, None),
+        };
+        Self { code, detail: error.to_string(), pointer: None, retry_after }
+    }
+}

@@ -108,6 +108,15 @@ mod tests {
     }
 
     #[test]
+    fn the_book_lists_every_feature_with_its_unit() {
+        let book = include_str!("../../docs/planner.md");
+        for feature in Feature::ALL {
+            let row = format!("| `{}` | {} | {} |", feature.name(), feature.unit(), feature.description());
+            assert!(book.contains(&row), "docs/planner.md lacks: {row}");
+        }
+    }
+
+    #[test]
     fn names_are_distinct_and_in_order() {
         for (index, feature) in Feature::ALL.iter().enumerate() {
             assert_eq!(*feature as usize, index);

@@ -103,12 +103,12 @@ impl L1 {
         Ok((answer, self.ttl.saturating_sub(age)))
     }
 
-    /// Looks for a stage not older than `max_staleness`.
-    pub fn stage(&self, key: &Digest, now: Instant, max_staleness: Option<Duration>) -> Option<Stage> {
+    /// Looks for a stage not older than `max_staleness`, and since when it stands. What is made from it is as old.
+    pub fn stage(&self, key: &Digest, now: Instant, max_staleness: Option<Duration>) -> Option<(Stage, Instant)> {
         let entry = self.current(key, now).ok()?;
         let young = max_staleness.is_none_or(|most| now.saturating_duration_since(entry.created) <= most);
         match entry.payload {
-            Payload::Stage(stage) if young => Some(stage),
+            Payload::Stage(stage) if young => Some((stage, entry.created)),
             _ => None,
         }
     }
@@ -146,6 +146,14 @@ impl L1 {
             Ok(Entry { payload: Payload::Stage(Stage::Lists(lists)), created, .. }) => (lists, Some(created)),
             _ => (Arc::from([]), None),
         };
+        let serves_as_well = |old: &RankedList| {
+            list.filter == old.filter
+                && (old.exact || !list.exact)
+                && (old.exhausted || (!list.exhausted && old.hits.len() >= list.hits.len()))
+        };
+        if kept.iter().any(serves_as_well) {
+            return StoreOutcome::Stored;
+        }
         let needed = |old: &&RankedList| {
             list.filter != old.filter
                 || (old.exact && !list.exact)

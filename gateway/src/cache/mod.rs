@@ -13,6 +13,8 @@ mod l1;
 mod memo;
 mod outcome;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 pub use epochs::{Epochs, Stamp, Tag};
 pub use etag::ETag;

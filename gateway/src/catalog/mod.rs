@@ -10,20 +10,72 @@ use std::{collections::BTreeMap, sync::Arc};
 pub use schema::{AttributeSchema, CollectionSchema, GraphSchema, Metric, QueryLimits, VectorSchema};
 
 use crate::{
-    backend::{GraphStore, VectorStore},
+    backend::{GraphStore, NodeScope, VectorStore},
     embed::Embedder,
+    principal::Principal,
+    query::{Field, Filter},
+    value::Literal,
 };
 
 /// A collection and the stores that answer for it.
 pub struct Collection {
     /// Names and types.
     pub schema: Arc<CollectionSchema>,
+    /// The digest of the schema: part of every key.
+    pub digest: [u8; 32],
     /// Attributes and vectors.
     pub entities: Arc<dyn VectorStore>,
     /// Relations, when the collection has a graph side.
     pub graph: Option<Arc<dyn GraphStore>>,
     /// Turns `vector.text` into a vector, when one is configured.
     pub embedder: Option<Arc<dyn Embedder>>,
+}
+
+impl Collection {
+    /// A collection answered by these stores.
+    pub fn new(
+        schema: Arc<CollectionSchema>,
+        entities: Arc<dyn VectorStore>,
+        graph: Option<Arc<dyn GraphStore>>,
+        embedder: Option<Arc<dyn Embedder>>,
+    ) -> Self {
+        let digest = schema.digest();
+        Self { schema, digest, entities, graph, embedder }
+    }
+
+    /// What restricts a principal's view of this collection, or `None` if it may not ask it at all.
+    ///
+    /// A principal that is bound to a tenant sees its tenant's entities only. A collection without a tenant filter is
+    /// shared by all tenants; such a principal sees it only where its configuration names the collection.
+    pub fn view(&self, principal: &Principal) -> Option<View> {
+        if !principal.may_ask(&self.schema.name) {
+            return None;
+        }
+        match (&principal.tenant, self.schema.tenant_attribute) {
+            (None, _) => Some(View::default()),
+            (Some(tenant), Some(attribute)) => {
+                Some(View { tenant: Some(NodeScope { attribute, tenant: tenant.clone() }) })
+            }
+            (Some(_), None) => principal.collections.is_some().then(View::default),
+        }
+    }
+}
+
+/// What restricts a principal's view of a collection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct View {
+    /// Only this tenant's entities, and walks only through its and shared nodes.
+    pub tenant: Option<NodeScope>,
+}
+
+impl View {
+    /// The filter that every query of the view carries.
+    pub fn forced(&self) -> Filter {
+        match &self.tenant {
+            Some(scope) => Filter::equals(Field::Attribute(scope.attribute), Literal::Text(scope.tenant.clone())),
+            None => Filter::Everything,
+        }
+    }
 }
 
 /// All collections by name.

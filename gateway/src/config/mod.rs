@@ -1,10 +1,35 @@
 //! The configuration: one TOML file, overridden by `FOREBAY_*` environment variables. Unknown keys are rejected, every
 //! key has a default or is required, units stand in names.
+//!
+//! [`load`] reads it in passes, each of which reports everything that it finds: syntax (`tree`), overrides
+//! (`environment`), keys and types (`shape`, held against the generated JSON Schema), meaning (`meaning`). Nothing here
+//! opens data; the digest files of [`credentials`] are the only other files read.
 
+mod collection;
+mod credentials;
+mod environment;
+mod load;
+mod locations;
+mod masked;
+mod meaning;
 mod model;
+mod path;
+mod problem;
+mod reference;
+mod schema;
+mod shape;
+mod tree;
 
+pub use collection::{digest, edge_types, schema_of};
+pub use credentials::{Credential, credentials};
+pub use load::{Loaded, load, load_with};
+pub use locations::Locations;
 pub use model::{
     AdminConfig, AttributeConfig, BackendConfig, CacheConfig, CollectionConfig, Config, EdgeConfig, EmbedderConfig,
     EntitiesConfig, GraphConfig, L1Config, LogConfig, LogFormat, NodeConfig, PrincipalConfig, ServerConfig,
     TenantFilterConfig, VectorConfig,
 };
+pub use path::KeyPath;
+pub use problem::{ConfigProblem, Origin, ProblemKind};
+pub use reference::reference;
+pub use schema::{json_schema, json_schema_text};

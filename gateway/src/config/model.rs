@@ -11,7 +11,7 @@ use crate::{
     value::{AttributeType, IdType},
 };
 
-/// All of it.
+/// The configuration of a gateway.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -35,25 +35,34 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfig {
-    /// Address and port; port 0 picks a free one.
+    /// Address and port; port 0 picks a free one. Addresses beyond loopback need at least one principal.
+    #[schemars(extend("format" = "socket-address"))]
     pub listen: SocketAddr,
     /// Most open connections; further ones wait to be accepted.
+    #[schemars(range(min = 1))]
     pub max_connections: usize,
-    /// Largest request body.
+    /// Largest request body, in bytes.
+    #[schemars(range(min = 1))]
     pub max_body_bytes: usize,
-    /// Largest header section.
+    /// Largest header section of a request, in bytes.
+    #[schemars(range(min = 1))]
     pub max_header_bytes: usize,
-    /// Longest time for a request's headers to arrive.
+    /// Longest time for a request's headers to arrive, in milliseconds.
+    #[schemars(range(min = 1))]
     pub header_timeout_ms: u64,
-    /// Longest time for a request's body to arrive.
+    /// Longest time for a request's body to arrive, in milliseconds.
+    #[schemars(range(min = 1))]
     pub body_timeout_ms: u64,
-    /// Longest time that a connection may be idle.
+    /// Longest time that a connection may be idle, in milliseconds.
+    #[schemars(range(min = 1))]
     pub idle_timeout_ms: u64,
-    /// Longest time that running requests get when the gateway stops.
+    /// Longest time that running requests get when the gateway stops, in milliseconds.
     pub drain_timeout_ms: u64,
-    /// Deadline of a query that states none.
+    /// Deadline of a query that states none, in milliseconds.
+    #[schemars(range(min = 1))]
     pub default_deadline_ms: u64,
     /// Most queries in one batch.
+    #[schemars(range(min = 1))]
     pub max_batch: usize,
 }
 
@@ -79,6 +88,7 @@ impl Default for ServerConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct AdminConfig {
     /// Address and port; port 0 picks a free one.
+    #[schemars(extend("format" = "socket-address"))]
     pub listen: SocketAddr,
 }
 
@@ -100,11 +110,14 @@ pub struct CacheConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct L1Config {
-    /// Most memory for entries, keys and accounts included.
+    /// Most memory for entries, keys and accounts included, in bytes.
+    #[schemars(range(min = 1))]
     pub max_bytes: u64,
-    /// Largest single entry.
+    /// Largest single entry, in bytes.
+    #[schemars(range(min = 1))]
     pub max_entry_bytes: u64,
-    /// Time to live of an entry.
+    /// Time to live of an entry, in milliseconds.
+    #[schemars(range(min = 1))]
     pub ttl_ms: u64,
 }
 
@@ -149,8 +162,9 @@ pub struct PrincipalConfig {
     pub name: String,
     /// SHA-256 of the bearer token, 64 hexadecimal digits (`printf %s "$TOKEN" | sha256sum`).
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9A-Fa-f]{64}$"), extend("format" = "sha256"))]
     pub token_sha256: Option<String>,
-    /// A file that holds such a digest.
+    /// A file that holds such a digest. A relative path starts at the configuration file.
     #[serde(default)]
     pub token_sha256_file: Option<PathBuf>,
     /// The tenant that it is bound to.
@@ -174,7 +188,7 @@ fn interactive() -> Priority {
 pub enum BackendConfig {
     /// In this process, loaded by `forebay load`.
     Embedded {
-        /// The data directory.
+        /// The data directory. A relative path starts at the configuration file.
         path: PathBuf,
     },
 }
@@ -229,6 +243,7 @@ pub struct TenantFilterConfig {
 #[serde(deny_unknown_fields)]
 pub struct VectorConfig {
     /// Number of components, 1 to 65,535.
+    #[schemars(range(min = 1, max = 65_535))]
     pub dimensions: usize,
     /// How similarity is measured.
     #[serde(default)]

@@ -1,8 +1,11 @@
 //! Embedders: text to vector. One trait; the small offline student of the demo is the first.
 
+mod student;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
+pub use student::{StudentEmbedder, StudentError};
 
 use crate::backend::{BackendError, CallContext};
 

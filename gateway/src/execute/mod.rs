@@ -4,10 +4,12 @@
 //! happened. Every ranked operator is a source of candidates with a gate behind it, widened until enough pass or
 //! nothing is left.
 
+mod enrich;
 mod job;
 mod legs;
 mod trace;
 
+pub use enrich::{Enriched, enrich};
 pub use job::{Held, Job, Progress, Ranked};
 pub use legs::LegMemo;
 pub use trace::{OperatorRun, Trace};

@@ -6,6 +6,8 @@ mod enumerate;
 mod estimate;
 mod explain;
 mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

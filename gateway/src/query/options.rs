@@ -56,6 +56,18 @@ pub enum CacheMode {
     Only,
 }
 
+impl CacheMode {
+    /// Whether stored answers and stages may be used.
+    pub fn reads(self) -> bool {
+        matches!(self, Self::Default | Self::Only)
+    }
+
+    /// Whether the new answer and its stages may be stored.
+    pub fn writes(self) -> bool {
+        matches!(self, Self::Default | Self::Refresh)
+    }
+}
+
 /// How much of its own work an answer describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Explain {

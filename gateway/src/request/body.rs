@@ -8,17 +8,18 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 use values::as_text;
-pub use values::{Attributes, Vectors};
+pub use values::{Attributes, NamedVector, Vectors};
 
 use crate::{
     backend::{Path, PathStep},
     catalog::GraphSchema,
+    planner::PlanReport,
     problem::Problem,
     value::EntityId,
 };
 
 /// The answer to a query.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct AnswerBody {
     /// The entities that answer, best first.
     pub items: Vec<Item>,
@@ -28,7 +29,16 @@ pub struct AnswerBody {
     pub warnings: Vec<Warning>,
     /// How the answer was or would be made; with `options.explain` and from `/v1/explain`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub plan: Option<serde_json::Value>,
+    pub plan: Option<PlanReport>,
+}
+
+/// The answer of `/v1/explain`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ExplainBody {
+    /// How the query would be answered.
+    pub plan: PlanReport,
+    /// What the cache would say: `hit`, `miss`, `expired`, …
+    pub cache: &'static str,
 }
 
 /// One entity of an answer.

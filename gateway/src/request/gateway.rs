@@ -1,16 +1,39 @@
 //! The gateway as the outside sees it: one call a query, one a batch, and what operators may ask.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
+use planner_model::LatencyModel;
 
-use super::{Incoming, Reply};
-use crate::{catalog::Catalog, problem::Problem, telemetry::Metrics};
+use super::{Endpoint, Incoming, Reply, batch, life::Life};
+use crate::{
+    cache::{BodyMemo, Epochs, Flights, L1},
+    catalog::Catalog,
+    config::{CacheConfig, ServerConfig},
+    execute::LegMemo,
+    planner::Planner,
+    problem::Problem,
+    telemetry::Metrics,
+};
 
 /// Everything that a query's life needs, shared by all connections.
 pub struct Gateway {
-    catalog: Arc<Catalog>,
+    state: ArcSwap<State>,
+    model: Option<Arc<dyn LatencyModel>>,
     metrics: Arc<Metrics>,
+}
+
+/// What belongs to one configuration. The cache, its epochs and its flights outlive it.
+pub(super) struct State {
+    pub catalog: Arc<Catalog>,
+    pub memo: BodyMemo,
+    pub planner: Planner,
+    pub l1: Arc<L1>,
+    pub epochs: Arc<Epochs>,
+    pub flights: Arc<Flights>,
+    pub default_deadline: Duration,
+    pub max_batch: usize,
 }
 
 /// What a purge is aimed at.
@@ -23,30 +46,69 @@ pub enum Purge {
 }
 
 /// The cache in numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct CacheStatistics {
-    /// Entries: answers and stages.
-    pub entries: u64,
-    /// Memory held by them, in bytes.
-    pub bytes: u64,
-    /// Most memory allowed, in bytes.
-    pub max_bytes: u64,
-}
+pub type CacheStatistics = crate::cache::L1Statistics;
 
 impl Gateway {
+    /// A gateway over a catalog. Without a model the planner goes by analytic costs.
+    pub fn new(
+        catalog: Catalog,
+        server: &ServerConfig,
+        cache: &CacheConfig,
+        model: Option<Arc<dyn LatencyModel>>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let epochs = Arc::new(Epochs::default());
+        let state = State {
+            catalog: Arc::new(catalog),
+            memo: BodyMemo::default(),
+            planner: Planner::new(model.clone()),
+            l1: Arc::new(L1::new(&cache.l1, epochs.clone())),
+            epochs,
+            flights: Arc::default(),
+            default_deadline: Duration::from_millis(server.default_deadline_ms),
+            max_batch: server.max_batch,
+        };
+        Self { state: ArcSwap::from_pointee(state), model, metrics }
+    }
+
+    /// Puts another catalog in place. Queries under way finish on the old one; nothing stored before is served again.
+    pub fn replace_catalog(&self, catalog: Catalog, server: &ServerConfig) {
+        let old = self.state.load();
+        self.state.store(Arc::new(State {
+            catalog: Arc::new(catalog),
+            memo: BodyMemo::default(),
+            planner: Planner::new(self.model.clone()),
+            l1: old.l1.clone(),
+            epochs: old.epochs.clone(),
+            flights: Arc::default(),
+            default_deadline: Duration::from_millis(server.default_deadline_ms),
+            max_batch: server.max_batch,
+        }));
+        // After the swap, so that a query that began on the old catalog cannot be admitted under a newer epoch.
+        old.epochs.bump_all();
+        old.l1.clear();
+    }
+
     /// The life of one query.
-    pub async fn answer(&self, _incoming: Incoming) -> Reply {
-        unreachable!("built next")
+    pub async fn answer(&self, incoming: Incoming) -> Reply {
+        let state = self.state.load_full();
+        let legs = LegMemo::default();
+        let mut life = Life::new(&state, &incoming, &legs);
+        let reply = life.of_body().await;
+        self.metrics.query_finished(&life.finished(&reply));
+        reply
     }
 
     /// The life of a batch: `{"queries": […]}`, each succeeding or failing alone. The body of the answer.
-    pub async fn batch(&self, _incoming: Incoming) -> Result<Bytes, Problem> {
-        unreachable!("built next")
+    pub async fn batch(&self, incoming: Incoming) -> Result<Bytes, Problem> {
+        let state = self.state.load_full();
+        let incoming = Incoming { endpoint: Endpoint::Query, ..incoming };
+        batch::answer(&state, &self.metrics, &incoming).await
     }
 
     /// What can be asked.
-    pub fn catalog(&self) -> &Arc<Catalog> {
-        &self.catalog
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.state.load().catalog.clone()
     }
 
     /// What is counted.
@@ -54,13 +116,38 @@ impl Gateway {
         &self.metrics
     }
 
-    /// Makes stored answers unusable. Returns how many tags were bumped.
-    pub fn purge(&self, _what: &Purge) -> usize {
-        unreachable!("built next")
+    /// Makes stored answers unusable. Returns how many tags were bumped; a purge of everything is one.
+    pub fn purge(&self, what: &Purge) -> usize {
+        let state = self.state.load();
+        match what {
+            Purge::All => {
+                state.epochs.bump_all();
+                state.l1.clear();
+                1
+            }
+            Purge::Tags(tags) => {
+                tags.iter().for_each(|tag| state.epochs.bump(tag));
+                tags.len()
+            }
+        }
     }
 
     /// The cache in numbers.
     pub fn cache_statistics(&self) -> CacheStatistics {
-        unreachable!("built next")
+        self.state.load().l1.statistics()
+    }
+
+    /// Lets every store learn about its data again; called now and then, off the path of queries.
+    pub async fn refresh_statistics(&self) {
+        for collection in self.catalog().iter() {
+            if let Err(error) = collection.entities.refresh().await {
+                tracing::warn!(collection = &*collection.schema.name, %error, "statistics of entities not refreshed");
+            }
+            if let Some(graph) = &collection.graph
+                && let Err(error) = graph.refresh().await
+            {
+                tracing::warn!(collection = &*collection.schema.name, %error, "statistics of the graph not refreshed");
+            }
+        }
     }
 }

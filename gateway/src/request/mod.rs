@@ -1,12 +1,19 @@
-//! The life of a query.
+//! A query's life: [`Gateway`] is what the outside calls, `life` is the life itself in one file, `resolve` and `shape` are
+//! what it does before the plan and after the run.
 
+mod batch;
 mod body;
 mod gateway;
+mod life;
+mod resolve;
+mod shape;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use body::{
-    AnswerBody, Attributes, BatchBody, BatchResult, Item, NeighbourBody, PathBody, ProblemBody, Scores, StepBody,
-    StepDirection, Vectors, Warning, WarningCode,
+    AnswerBody, Attributes, BatchBody, BatchResult, ExplainBody, Item, NamedVector, NeighbourBody, PathBody,
+    ProblemBody, Scores, StepBody, StepDirection, Vectors, Warning, WarningCode,
 };
 pub use gateway::{CacheStatistics, Gateway, Purge};
 pub use types::{Answer, Endpoint, Finished, Hints, Incoming, LegCalls, Reply, Step, Timing};

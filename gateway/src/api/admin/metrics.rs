@@ -1,0 +1,16 @@
+//! `GET /metrics`: everything that is counted, for Prometheus.
+
+use http::HeaderValue;
+
+use crate::{
+    api::{
+        Service,
+        reply::{self, HttpResponse},
+    },
+    telemetry::METRICS_CONTENT_TYPE,
+};
+
+pub(super) fn run(service: &impl Service) -> HttpResponse {
+    let page = service.metrics().page(service.cache_statistics());
+    reply::page(HeaderValue::from_static(METRICS_CONTENT_TYPE), page)
+}

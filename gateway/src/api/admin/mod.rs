@@ -1,0 +1,119 @@
+//! The listener for operators, one file a command. Whoever reaches it may purge and sees counts of all data, so it
+//! serves loopback only, wherever it is bound.
+
+mod cache;
+mod config;
+mod livez;
+mod metrics;
+mod purge;
+mod readiness;
+mod readyz;
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use http::{Method, Request};
+use hyper::body::Incoming;
+
+pub use self::readiness::{Blocker, Readiness};
+use super::{
+    Service,
+    auth::is_loopback,
+    body,
+    connection::{Client, Handler},
+    head::Head,
+    reply::{self, HttpResponse},
+    request_id,
+    route::{Methods, nothing_at},
+};
+use crate::{
+    config::Config,
+    problem::{Code, Problem},
+};
+
+/// The endpoints of the admin listener.
+pub struct Admin<S> {
+    service: Arc<S>,
+    readiness: Arc<Readiness>,
+    config: Config,
+}
+
+/// What operators may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Command {
+    Livez,
+    Readyz,
+    Metrics,
+    Cache,
+    Purge,
+    Config,
+}
+
+impl Command {
+    /// The command at a path, and how it is asked for.
+    fn at(path: &str) -> Option<(Self, Methods)> {
+        Some(match path {
+            "/livez" => (Self::Livez, Methods::Fetch),
+            "/readyz" => (Self::Readyz, Methods::Fetch),
+            "/metrics" => (Self::Metrics, Methods::Fetch),
+            "/v1/cache" => (Self::Cache, Methods::Fetch),
+            "/v1/cache/purge" => (Self::Purge, Methods::Change),
+            "/v1/config" => (Self::Config, Methods::Fetch),
+            _ => return None,
+        })
+    }
+}
+
+impl<S: Service> Admin<S> {
+    /// The endpoints of a gateway that runs with `config`.
+    pub fn new(service: Arc<S>, readiness: Arc<Readiness>, config: Config) -> Self {
+        Self { service, readiness, config }
+    }
+
+    async fn respond(
+        &self,
+        client: &Client,
+        request: Request<Incoming>,
+        request_id: &str,
+    ) -> Result<HttpResponse, Problem> {
+        let (parts, body) = request.into_parts();
+        if !is_loopback(client.peer) {
+            return Err(Problem::new(Code::Forbidden, "the admin listener serves callers on loopback only"));
+        }
+        let head = Head::read(&parts.uri, &parts.headers);
+        head.fits(self.config.server.max_header_bytes)?;
+        let path = parts.uri.path();
+        let (command, methods) = Command::at(path).ok_or_else(|| nothing_at(path))?;
+        if !methods.include(&parts.method) {
+            return Ok(methods.refuse(&parts.method, request_id));
+        }
+        match command {
+            Command::Livez => Ok(livez::run()),
+            Command::Readyz => Ok(readyz::run(&self.readiness)),
+            Command::Metrics => Ok(metrics::run(&*self.service)),
+            Command::Cache => Ok(cache::run(&*self.service)),
+            Command::Config => Ok(config::run(&self.config)),
+            Command::Purge => {
+                head.is_json()?;
+                let time = Duration::from_millis(self.config.server.body_timeout_ms);
+                let body = body::read(body, self.config.server.max_body_bytes, time).await?;
+                purge::run(&*self.service, &body)
+            }
+        }
+    }
+}
+
+impl<S: Service> Handler for Admin<S> {
+    async fn handle(&self, client: &Client, request: Request<Incoming>) -> HttpResponse {
+        let request_id = request_id::name(request.headers().get(&reply::REQUEST_ID));
+        let head_only = request.method() == Method::HEAD;
+        let path = AssertUnwindSafe(self.respond(client, request, &request_id)).catch_unwind();
+        let mut response = match path.await {
+            Ok(Ok(response)) => response,
+            Ok(Err(problem)) => reply::problem(&problem, &request_id),
+            Err(_) => reply::problem(&Problem::new(Code::Internal, "see the gateway's log"), &request_id),
+        };
+        reply::finish(&mut response, &request_id, head_only);
+        response
+    }
+}

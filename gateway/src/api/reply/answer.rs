@@ -1,0 +1,144 @@
+//! An answer as a response. This is on the path of every hit: one piece of memory for all values, and the header
+//! section of the request is used again.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{self, CACHE_CONTROL, CONTENT_TYPE},
+};
+
+use super::{
+    HttpResponse, JSON, NO_STORE, REQUEST_ID, assemble, cache_status,
+    fields::{Fields, decimal, hex, milliseconds, strings},
+};
+use crate::{cache::LookupOutcome, request::Answer};
+
+static AGE: HeaderName = header::AGE;
+static CACHE_STATUS: HeaderName = header::CACHE_STATUS;
+static ETAG: HeaderName = header::ETAG;
+static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+static CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
+/// A caller may keep the answer for itself and has to ask again before it uses it; asking with its entity tag is cheap.
+static REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// The response for an answer. `headers` is the memory of the request's header section.
+pub(in crate::api) fn answer(answer: Answer, request_id: &str, mut headers: HeaderMap) -> HttpResponse {
+    headers.clear();
+    let mut fields = Fields::new();
+    fields.write(&CACHE_STATUS, |text| cache_status::write(text, &answer.cache));
+    fields.write(&SERVER_TIMING, |text| {
+        let start = text.len();
+        for (step, spent) in answer.timing.iter() {
+            if text.len() > start {
+                text.extend_from_slice(b", ");
+            }
+            text.extend_from_slice(step.as_str().as_bytes());
+            text.extend_from_slice(b";dur=");
+            milliseconds(text, u64::try_from(spent.as_micros()).unwrap_or(u64::MAX));
+        }
+    });
+    if !answer.groups.is_empty() {
+        fields.write(&CACHE_GROUPS, |text| strings(text, answer.groups.iter().map(|group| &**group)));
+    }
+    fields.write(&REQUEST_ID, |text| text.extend_from_slice(request_id.as_bytes()));
+    if answer.cache.lookup == LookupOutcome::Hit {
+        fields.write(&AGE, |text| decimal(text, answer.age.as_secs()));
+    }
+    match answer.etag {
+        Some(tag) => {
+            fields.write(&ETAG, |text| {
+                text.push(b'"');
+                text.extend(tag.0.iter().flat_map(|byte| [hex(byte >> 4), hex(byte & 15)]));
+                text.push(b'"');
+            });
+            headers.insert(CACHE_CONTROL, REVALIDATE.clone());
+        }
+        None => {
+            headers.insert(CACHE_CONTROL, NO_STORE.clone());
+        }
+    }
+    fields.put(&mut headers);
+    if answer.not_modified {
+        return assemble(StatusCode::NOT_MODIFIED, headers, Bytes::new());
+    }
+    headers.insert(CONTENT_TYPE, JSON.clone());
+    assemble(StatusCode::OK, headers, answer.body)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::{
+        cache::{CacheReport, ETag, Tier},
+        request::{Step, Timing},
+    };
+
+    fn hit() -> Answer {
+        let body = Bytes::from_static(b"{\"items\":[]}");
+        let mut timing = Timing::default();
+        timing.add(Step::Key, Duration::from_nanos(4_500));
+        timing.add(Step::Lookup, Duration::from_micros(12_345));
+        Answer {
+            etag: Some(ETag::of(&body)),
+            body,
+            not_modified: false,
+            age: Duration::from_millis(3_999),
+            cache: CacheReport {
+                tier: Tier::L1,
+                lookup: LookupOutcome::Hit,
+                ttl: Some(Duration::from_secs(57)),
+                store: None,
+                collapsed: false,
+            },
+            groups: Arc::new(["packages".into(), "packages/entity/g\"++".into()]),
+            timing,
+        }
+    }
+
+    fn lines(response: &HttpResponse) -> Vec<String> {
+        let mut lines: Vec<_> =
+            response.headers().iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        lines.sort_unstable();
+        lines
+    }
+
+    #[test]
+    fn a_hit_says_what_varies_in_its_headers() {
+        let mut request_headers = HeaderMap::new();
+        request_headers.insert("authorization", HeaderValue::from_static("Bearer secret"));
+        let response = answer(hit(), "r-1", request_headers);
+        assert_eq!(response.status(), 200);
+        let tag = ETag::of(b"{\"items\":[]}");
+        assert_eq!(
+            lines(&response),
+            [
+                "age: 3".to_owned(),
+                "cache-control: private, no-cache".to_owned(),
+                r#"cache-groups: "packages", "packages/entity/g\"++""#.to_owned(),
+                "cache-status: forebay-l1; hit; ttl=57".to_owned(),
+                "content-type: application/json".to_owned(),
+                format!("etag: \"{tag}\""),
+                "forebay-request-id: r-1".to_owned(),
+                "server-timing: key;dur=0.004, lookup;dur=12.345".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_304_has_the_validators_and_neither_body_nor_content_type() {
+        let response = answer(Answer { not_modified: true, body: Bytes::new(), ..hit() }, "r", HeaderMap::new());
+        assert_eq!(response.status(), 304);
+        let headers = response.headers();
+        assert!(headers.contains_key(&ETAG) && headers.contains_key(CACHE_CONTROL));
+        assert!(!headers.contains_key(CONTENT_TYPE));
+    }
+
+    #[test]
+    fn an_answer_that_is_never_stored_says_so() {
+        let response = answer(Answer { etag: None, ..hit() }, "r", HeaderMap::new());
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+        assert!(!response.headers().contains_key(&ETAG));
+    }
+}

@@ -1,0 +1,87 @@
+//! `Cache-Status` (RFC 9211): what a tier did for a request, in the words of the cache room.
+
+use super::fields::decimal;
+use crate::cache::{CacheReport, LookupOutcome, StoreOutcome};
+
+/// Writes the member of one tier.
+pub(super) fn write(text: &mut Vec<u8>, report: &CacheReport) {
+    text.extend_from_slice(report.tier.as_str().as_bytes());
+    text.extend_from_slice(match report.lookup {
+        LookupOutcome::Hit => b"; hit".as_slice(),
+        LookupOutcome::Miss => b"; fwd=miss",
+        LookupOutcome::Expired | LookupOutcome::Invalidated => b"; fwd=stale",
+        LookupOutcome::TooOld => b"; fwd=request",
+        LookupOutcome::Bypassed => b"; fwd=bypass",
+    });
+    if let Some(ttl) = report.ttl {
+        text.extend_from_slice(b"; ttl=");
+        decimal(text, ttl.as_secs());
+    }
+    if report.store == Some(StoreOutcome::Stored) {
+        text.extend_from_slice(b"; stored");
+    }
+    if report.collapsed {
+        text.extend_from_slice(b"; collapsed");
+    }
+    detail(text, report);
+}
+
+/// Our own words, where the standard's do not say it all: why there was no hit, why the answer was not stored. All of
+/// them are tokens; two make a string.
+fn detail(text: &mut Vec<u8>, report: &CacheReport) {
+    let lookup = match report.lookup {
+        LookupOutcome::Hit | LookupOutcome::Miss | LookupOutcome::Bypassed => None,
+        other => Some(other.as_str()),
+    };
+    let store = report.store.filter(|outcome| *outcome != StoreOutcome::Stored).map(StoreOutcome::as_str);
+    match (lookup, store) {
+        (None, None) => {}
+        (Some(one), None) | (None, Some(one)) => {
+            text.extend_from_slice(b"; detail=");
+            text.extend_from_slice(one.as_bytes());
+        }
+        (Some(one), Some(two)) => {
+            text.extend_from_slice(b"; detail=\"");
+            text.extend_from_slice(one.as_bytes());
+            text.extend_from_slice(b", ");
+            text.extend_from_slice(two.as_bytes());
+            text.push(b'"');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cache::Tier;
+
+    fn written(lookup: LookupOutcome, ttl: Option<u64>, store: Option<StoreOutcome>, collapsed: bool) -> String {
+        let mut text = Vec::new();
+        write(&mut text, &CacheReport { tier: Tier::L1, lookup, ttl: ttl.map(Duration::from_secs), store, collapsed });
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn every_outcome_has_its_words() {
+        use LookupOutcome::{Bypassed, Expired, Hit, Invalidated, Miss, TooOld};
+        use StoreOutcome::{Explained, Moved, NotWanted, Partial, Stored, TooLarge};
+        let stored = Some(Stored);
+        assert_eq!(written(Hit, Some(57), None, false), "forebay-l1; hit; ttl=57");
+        assert_eq!(written(Miss, None, stored, false), "forebay-l1; fwd=miss; stored");
+        assert_eq!(written(Miss, None, stored, true), "forebay-l1; fwd=miss; stored; collapsed");
+        assert_eq!(written(Miss, None, None, true), "forebay-l1; fwd=miss; collapsed");
+        assert_eq!(written(Miss, None, Some(TooLarge), false), "forebay-l1; fwd=miss; detail=too-large");
+        assert_eq!(written(Miss, None, Some(Partial), false), "forebay-l1; fwd=miss; detail=partial");
+        assert_eq!(written(Expired, None, stored, false), "forebay-l1; fwd=stale; stored; detail=expired");
+        assert_eq!(
+            written(Invalidated, None, Some(Moved), false),
+            "forebay-l1; fwd=stale; detail=\"invalidated, moved\""
+        );
+        assert_eq!(written(TooOld, None, stored, false), "forebay-l1; fwd=request; stored; detail=too-old");
+        assert_eq!(written(Bypassed, None, Some(NotWanted), false), "forebay-l1; fwd=bypass; detail=not-wanted");
+        assert_eq!(written(Bypassed, None, Some(Explained), false), "forebay-l1; fwd=bypass; detail=explained");
+        assert_eq!(written(Bypassed, None, stored, false), "forebay-l1; fwd=bypass; stored");
+    }
+}

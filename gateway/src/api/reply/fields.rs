@@ -1,0 +1,130 @@
+//! Writing header values: all of a response into one piece of memory, of which each value is a part.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Longest value of a list that has no natural end, in bytes. Intermediaries limit header sections to 8 KiB and more.
+const MAX_LIST_BYTES: usize = 4_096;
+
+/// Header values in the making.
+pub(super) struct Fields {
+    text: Vec<u8>,
+    ends: smallvec::SmallVec<[(&'static HeaderName, usize); 8]>,
+}
+
+impl Fields {
+    pub(super) fn new() -> Self {
+        Self { text: Vec::with_capacity(384), ends: smallvec::SmallVec::new() }
+    }
+
+    /// Writes the value of one header.
+    pub(super) fn write(&mut self, name: &'static HeaderName, value: impl FnOnce(&mut Vec<u8>)) {
+        value(&mut self.text);
+        self.ends.push((name, self.text.len()));
+    }
+
+    /// Puts all of them into a header section.
+    pub(super) fn put(self, headers: &mut HeaderMap) {
+        let text = Bytes::from(self.text);
+        let mut start = 0;
+        for (name, end) in self.ends {
+            // The writers write visible ASCII. Were one wrong, the answer would be worth more than the header.
+            if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(start..end)) {
+                headers.insert(name, value);
+            }
+            start = end;
+        }
+    }
+}
+
+pub(super) fn decimal(text: &mut Vec<u8>, value: u64) {
+    text.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Milliseconds with three places, from microseconds.
+pub(super) fn milliseconds(text: &mut Vec<u8>, microseconds: u64) {
+    decimal(text, microseconds / 1_000);
+    text.push(b'.');
+    let rest = (microseconds % 1_000) as u16;
+    text.extend([rest / 100, rest / 10 % 10, rest % 10].map(|digit| b'0' + digit as u8));
+}
+
+/// A list of strings (RFC 9651). A string holds printable ASCII, so other bytes, and `%` itself, are percent-encoded.
+/// The list ends before it grows out of bounds.
+pub(super) fn strings<'a>(text: &mut Vec<u8>, items: impl Iterator<Item = &'a str>) {
+    let start = text.len();
+    for item in items {
+        let before = text.len();
+        if before > start {
+            text.extend_from_slice(b", ");
+        }
+        text.push(b'"');
+        for byte in item.bytes() {
+            match byte {
+                b'"' | b'\\' => text.extend([b'\\', byte]),
+                b'%' | 0..b' ' | 0x7f.. => text.extend([b'%', hex(byte >> 4), hex(byte & 15)]),
+                _ => text.push(byte),
+            }
+        }
+        text.push(b'"');
+        if text.len() - start > MAX_LIST_BYTES {
+            text.truncate(before);
+            return;
+        }
+    }
+}
+
+pub(super) fn hex(nibble: u8) -> u8 {
+    b"0123456789abcdef"[usize::from(nibble)]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn list(items: &[&str]) -> String {
+        let mut text = b"before".to_vec();
+        strings(&mut text, items.iter().copied());
+        String::from_utf8(text.split_off(6)).unwrap()
+    }
+
+    #[test]
+    fn strings_are_escaped_and_what_is_not_ascii_is_percent_encoded() {
+        assert_eq!(list(&["packages", r#"a "b" \c"#]), r#""packages", "a \"b\" \\c""#);
+        assert_eq!(list(&["naïve\r\n100%"]), r#""na%c3%afve%0d%0a100%25""#);
+        assert_eq!(list(&[]), "");
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_loses_whole_items_only() {
+        let long = "x".repeat(1_500);
+        assert_eq!(list(&[&long, &long, &long]), format!("\"{long}\", \"{long}\""));
+    }
+
+    #[test]
+    fn milliseconds_have_three_places() {
+        let written = |us| {
+            let mut text = Vec::new();
+            milliseconds(&mut text, us);
+            String::from_utf8(text).unwrap()
+        };
+        assert_eq!(
+            [0, 7, 45, 999, 1_000, 61_020].map(written),
+            ["0.000", "0.007", "0.045", "0.999", "1.000", "61.020"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_names_make_a_header_value(items in proptest::collection::vec(any::<String>(), 0..8)) {
+            static NAME: HeaderName = HeaderName::from_static("cache-groups");
+            let mut fields = Fields::new();
+            fields.write(&NAME, |text| strings(text, items.iter().map(String::as_str)));
+            let mut headers = HeaderMap::new();
+            fields.put(&mut headers);
+            prop_assert!(headers[&NAME].to_str().is_ok());
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What HTTP needs from the gateway. A seam for tests, and generic: a query served from memory must not pay for a box.
+
+use std::{future::Future, sync::Arc};
+
+use bytes::Bytes;
+
+use crate::{
+    catalog::Catalog,
+    problem::Problem,
+    request::{CacheStatistics, Gateway, Incoming, Purge, Reply},
+    telemetry::Metrics,
+};
+
+/// Answers what HTTP has read.
+pub trait Service: Send + Sync + 'static {
+    /// The life of one query.
+    fn answer(&self, incoming: Incoming) -> impl Future<Output = Reply> + Send;
+    /// The life of a batch: the body of the answer.
+    fn batch(&self, incoming: Incoming) -> impl Future<Output = Result<Bytes, Problem>> + Send;
+    /// What can be asked.
+    fn catalog(&self) -> Arc<Catalog>;
+    /// What is counted.
+    fn metrics(&self) -> &Arc<Metrics>;
+    /// Makes stored answers unusable. Returns how many tags were bumped.
+    fn purge(&self, what: &Purge) -> usize;
+    /// The cache in numbers.
+    fn cache_statistics(&self) -> CacheStatistics;
+}
+
+impl Service for Gateway {
+    fn answer(&self, incoming: Incoming) -> impl Future<Output = Reply> + Send {
+        Self::answer(self, incoming)
+    }
+
+    fn batch(&self, incoming: Incoming) -> impl Future<Output = Result<Bytes, Problem>> + Send {
+        Self::batch(self, incoming)
+    }
+
+    fn catalog(&self) -> Arc<Catalog> {
+        Self::catalog(self)
+    }
+
+    fn metrics(&self) -> &Arc<Metrics> {
+        Self::metrics(self)
+    }
+
+    fn purge(&self, what: &Purge) -> usize {
+        Self::purge(self, what)
+    }
+
+    fn cache_statistics(&self) -> CacheStatistics {
+        Self::cache_statistics(self)
+    }
+}

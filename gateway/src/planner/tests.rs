@@ -1,0 +1,199 @@
+//! The planner alone, on made-up statistics.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    backend::{DegreeStatistics, EdgeStatistics, GraphCosts, VectorCosts},
+    query::{Direction, Field, Include, NodeRef, VectorClause, VectorInput, VectorTerm, Walk},
+    value::{EntityId, Literal},
+};
+
+const KEY: Digest = [7; 32];
+
+fn vectors(rows: u64) -> VectorStatistics {
+    let costs = VectorCosts {
+        call_us: 5.0,
+        score_ns: 10.0,
+        order_ns: 2.0,
+        test_ns: 5.0,
+        index_ns: 1.0,
+        id_ns: 20.0,
+        fetch_ns: 200.0,
+    };
+    let keyword = crate::backend::AttributeStatistics {
+        null_fraction: 0.0,
+        distinct: 2.0,
+        common: [("rare", 0.001), ("usual", 0.999)].map(|(v, f)| (Literal::Text(v.into()), f)).into(),
+        histogram: None,
+    };
+    VectorStatistics { rows, usable: vec![rows], attributes: vec![keyword], costs, epoch: 1 }
+}
+
+fn graph(nodes: u64, fan_out: f64) -> GraphStatistics {
+    let degrees =
+        DegreeStatistics { mean: fan_out, p99: fan_out, max: fan_out as u64, mean_after_step: fan_out, known: None };
+    let edge = EdgeStatistics { count: (nodes as f64 * fan_out) as u64, out: degrees.clone(), r#in: degrees };
+    let costs = GraphCosts { call_us: 5.0, edge_ns: 5.0, node_ns: 2.0 };
+    GraphStatistics { nodes, edges: vec![edge], costs, epoch: 1 }
+}
+
+fn query(filter: Filter) -> Query {
+    Query {
+        vector: Some(VectorClause {
+            space: 0,
+            input: VectorInput::Single(VectorTerm::Values(Arc::from(vec![1.0; 384]))),
+        }),
+        filter,
+        within: None,
+        expand: None,
+        limit: 10,
+        offset: 0,
+        score_threshold: None,
+        exact: false,
+        select: Vec::new(),
+        include: Include::default(),
+    }
+}
+
+fn walk() -> ReachRequest {
+    ReachRequest {
+        anchors: vec![NodeRef { label: 0, id: EntityId::Integer(1) }],
+        walk: Walk { edges: vec![0], direction: Direction::Out, hops: 2 },
+        include_anchors: false,
+        scope: None,
+    }
+}
+
+fn plan(
+    query: &Query,
+    request: Option<&ReachRequest>,
+    graph: Option<&GraphStatistics>,
+    probe: Probe<'_>,
+    forced: Option<PlanKind>,
+) -> Result<Arc<Planned>, NotApplicable> {
+    let vectors = vectors(60_000);
+    let input = Input {
+        query,
+        filter: &query.filter,
+        dimensions: 384,
+        usable: 60_000,
+        request,
+        vectors: &vectors,
+        graph,
+        max_check: 1_000,
+        probe,
+        forced,
+        key: KEY,
+    };
+    Planner::new(None).plan(&input)
+}
+
+fn kinds(planned: &Planned) -> Vec<PlanKind> {
+    let mut kinds: Vec<_> = planned.candidates.iter().map(|c| c.plan.kind).collect();
+    kinds.dedup();
+    kinds
+}
+
+#[test]
+fn the_candidates_follow_the_shape_of_the_query() {
+    let graph = graph(60_000, 5.0);
+    let usual = Filter::equals(Field::Attribute(0), Literal::Text("usual".into()));
+    let bare = plan(&query(Filter::Everything), None, None, Probe::default(), None).unwrap();
+    assert_eq!(kinds(&bare), [PlanKind::VectorFirst]);
+    assert_eq!(bare.choice, Choice::Only);
+    let filtered = plan(&query(usual.clone()), None, None, Probe::default(), None).unwrap();
+    assert_eq!(kinds(&filtered), [PlanKind::VectorFirst, PlanKind::FilteredVector]);
+    let hybrid = plan(&query(usual), Some(&walk()), Some(&graph), Probe::default(), None).unwrap();
+    assert_eq!(
+        kinds(&hybrid),
+        [PlanKind::VectorFirst, PlanKind::GraphFirst, PlanKind::Parallel, PlanKind::FilteredVector]
+    );
+    let probe = Probe { reach: Some(30), list: None };
+    let cached = plan(&query(Filter::Everything), Some(&walk()), Some(&graph), probe, None).unwrap();
+    assert!(kinds(&cached).contains(&PlanKind::CachedPartial));
+}
+
+#[test]
+fn a_selective_filter_is_materialised_and_a_small_reach_is_walked_first() {
+    let rare = Filter::equals(Field::Attribute(0), Literal::Text("rare".into()));
+    let planned = plan(&query(rare), None, None, Probe::default(), None).unwrap();
+    assert_eq!(planned.plan().kind, PlanKind::FilteredVector);
+    let small = graph(60_000, 3.0);
+    let planned = plan(&query(Filter::Everything), Some(&walk()), Some(&small), Probe::default(), None).unwrap();
+    assert!(matches!(planned.plan().kind, PlanKind::GraphFirst | PlanKind::FilteredVector), "{planned:?}");
+}
+
+#[test]
+fn a_forced_plan_runs_or_is_refused_with_the_reason() {
+    let bare = query(Filter::Everything);
+    let refused = plan(&bare, None, None, Probe::default(), Some(PlanKind::GraphFirst)).unwrap_err();
+    assert!(refused.to_string().contains("no `within`"), "{refused}");
+    let graph = graph(60_000, 3.0);
+    for kind in [PlanKind::VectorFirst, PlanKind::GraphFirst, PlanKind::Parallel, PlanKind::FilteredVector] {
+        let planned = plan(&bare, Some(&walk()), Some(&graph), Probe::default(), Some(kind)).unwrap();
+        assert_eq!((planned.plan().kind, planned.choice), (kind, Choice::Forced));
+    }
+    let refused =
+        plan(&bare, Some(&walk()), Some(&graph), Probe::default(), Some(PlanKind::CachedPartial)).unwrap_err();
+    assert!(refused.to_string().contains("in the cache"), "{refused}");
+}
+
+#[test]
+fn a_decision_is_remembered_until_something_that_it_went_by_changes() {
+    let planner = Planner::new(None);
+    let query = query(Filter::Everything);
+    let mut statistics = vectors(60_000);
+    let plan = |statistics: &VectorStatistics, forced| {
+        let input = Input {
+            query: &query,
+            filter: &query.filter,
+            dimensions: 384,
+            usable: 60_000,
+            request: None,
+            vectors: statistics,
+            graph: None,
+            max_check: 0,
+            probe: Probe::default(),
+            forced,
+            key: KEY,
+        };
+        planner.plan(&input).unwrap()
+    };
+    let first = plan(&statistics, None);
+    assert!(Arc::ptr_eq(&first, &plan(&statistics, None)));
+    assert!(!Arc::ptr_eq(&first, &plan(&statistics, Some(PlanKind::VectorFirst))));
+    statistics.epoch += 1;
+    assert!(!Arc::ptr_eq(&first, &plan(&statistics, None)));
+}
+
+#[test]
+fn a_model_is_believed_before_the_analytic_costs() {
+    struct Contrary;
+    impl LatencyModel for Contrary {
+        fn name(&self) -> &'static str {
+            "contrary"
+        }
+        fn predict(&self, plan: usize, _: &Features) -> Option<planner_model::Prediction> {
+            // Knows only one kind, and loves it.
+            (plan == PlanKind::Parallel as usize).then_some(planner_model::Prediction { us: 0.001, q95_us: None })
+        }
+    }
+    let (vectors, graph, query, walk) = (vectors(60_000), graph(60_000, 3.0), query(Filter::Everything), walk());
+    let input = Input {
+        query: &query,
+        filter: &query.filter,
+        dimensions: 384,
+        usable: 60_000,
+        request: Some(&walk),
+        vectors: &vectors,
+        graph: Some(&graph),
+        max_check: 1_000,
+        probe: Probe::default(),
+        forced: None,
+        key: KEY,
+    };
+    let planned = Planner::new(Some(Arc::new(Contrary))).plan(&input).unwrap();
+    assert_eq!(planned.plan().kind, PlanKind::Parallel);
+    assert_eq!(&*planned.model, "contrary");
+}

@@ -1,0 +1,6 @@
+//! The life of a query on small random collections, held against the naive reference.
+
+mod equivalence;
+mod lives;
+mod tenants;
+mod world;
