@@ -159,7 +159,7 @@ impl Survey<'_> {
                 let other_focus = self.entities.select(random.random_range(0..self.entities.len() as u32))?;
                 let left = self.leaf(random, focus, selectivity / 2.0)?;
                 let right = self.leaf(random, other_focus, selectivity / 2.0)?;
-                if left.json == right.json { left } else { left.or(right) }
+                if left.json == right.json { left } else { left.or(&right) }
             }
             Structure::Negation => self.negation(random, focus, selectivity)?,
         };
@@ -182,7 +182,7 @@ impl Survey<'_> {
 
     /// One condition that holds for `focus`, on a field drawn at random.
     fn leaf(&self, random: &mut Source, focus: u32, selectivity: f64) -> Option<Clause> {
-        let weights: Vec<(usize, f64)> = self.fields.iter().map(|field| field.weight()).enumerate().collect();
+        let weights: Vec<(usize, f64)> = self.fields.iter().map(Field::weight).enumerate().collect();
         if weights.is_empty() {
             return None;
         }

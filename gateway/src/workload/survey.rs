@@ -69,7 +69,7 @@ impl<'a> Survey<'a> {
             .zip(schema.attributes.iter().zip(&parts.columns))
             .filter_map(|(attribute, (schema, column))| {
                 let values = Values::new(column, schema.kind, &entities)?;
-                Some(Field { name: &*schema.name, attribute, kind: schema.kind, values })
+                Some(Field { name: &schema.name, attribute, kind: schema.kind, values })
             })
             .collect();
         Self { schema, parts, entities, ranked, fields, edges: parts.edges.iter().map(Adjacency::new).collect() }
