@@ -25,7 +25,7 @@ mod stack;
 mod tests;
 
 pub use admin::Admin;
-pub use auth::{AuthError, Authenticator};
+pub use auth::Authenticator;
 pub use connection::{Client, Handler};
 pub use openapi::document as openapi_document;
 pub use reply::HttpResponse;

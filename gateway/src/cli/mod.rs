@@ -7,6 +7,8 @@ mod bench;
 mod check;
 pub mod client;
 mod completions;
+#[cfg(feature = "demo-data")]
+mod demo;
 mod explain;
 mod failure;
 mod input;
@@ -42,6 +44,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "demo-data")]
+    Demo(demo::Args),
     Serve(serve::Args),
     Check(check::Args),
     Load(load::Args),
@@ -65,6 +69,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let result = match cli.command {
+        #[cfg(feature = "demo-data")]
+        Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Load(args) => load::run(&args),

@@ -27,20 +27,18 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let source = Source { file: Some(args.config.clone()), port: args.port, admin_port: args.admin_port };
     let loaded = source.load()?;
-    // Reports every digest file that cannot be used; the authenticator would stop at the first.
-    config::credentials(&loaded)?;
+    let credentials = config::credentials(&loaded)?;
     telemetry::init(&loaded.config.log).map_err(other)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(other)?;
-    runtime.block_on(serve(source, loaded))
+    runtime.block_on(serve(source, loaded, Authenticator::new(credentials)))
 }
 
 /// Builds the gateway, logs its addresses, waits for the end, drains.
-async fn serve(source: Source, loaded: Loaded) -> Result<(), Failure> {
+async fn serve(source: Source, loaded: Loaded, authenticator: Authenticator) -> Result<(), Failure> {
     // From here on no signal ends the process unawares.
     let mut signals = Signals::new().map_err(other)?;
     let config = loaded.config.clone();
     let listeners = Listeners::bind(&config).await.map_err(other)?;
-    let authenticator = Authenticator::new(&config.principals).map_err(other)?;
     let open = move || Running::start(source, loaded, Arc::default());
     let mut running = tokio::task::spawn_blocking(open).await.map_err(other)??;
 

@@ -10,6 +10,7 @@ mod credentials;
 mod environment;
 mod load;
 mod locations;
+mod masked;
 mod meaning;
 mod model;
 mod path;

@@ -8,7 +8,7 @@
 mod canonical;
 mod error;
 mod filter;
-mod instant;
+pub(crate) mod instant;
 mod json;
 mod options;
 mod parse;

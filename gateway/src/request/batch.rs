@@ -22,6 +22,7 @@ pub(super) async fn answer(state: &State, metrics: &Metrics, incoming: &Incoming
     let json = query::read_json(&incoming.body, limits)?;
     let queries = queries(&json, state.max_batch)?;
     let legs = LegMemo::default();
+    // Collected first: a closure over borrowed queries that lives as long as the stream would keep it from being Send.
     let lives: Vec<_> = queries.iter().map(|query| one(state, metrics, incoming, &legs, query)).collect();
     let results = stream::iter(lives).buffered(CONCURRENT).collect().await;
     let body = serde_json::to_vec(&BatchBody { results });

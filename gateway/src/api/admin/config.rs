@@ -5,45 +5,34 @@ use crate::{
     config::Config,
 };
 
-/// Stands where a secret was.
-const MASK: &str = "(masked)";
-
 pub(super) fn run(config: &Config) -> HttpResponse {
-    reply::json(serde_json::to_vec(&masked(config)).expect("a configuration is plain data"))
-}
-
-/// A digest is not the token, but a token of little entropy can be found from it.
-fn masked(config: &Config) -> Config {
-    let mut config = config.clone();
-    for principal in &mut config.principals {
-        if let Some(digest) = &mut principal.token_sha256 {
-            MASK.clone_into(digest);
-        }
-    }
-    config
+    reply::json(config.masked().to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt;
+
     use super::*;
     use crate::{config::PrincipalConfig, query::Priority};
 
-    #[test]
-    fn no_digest_leaves_the_gateway() {
+    #[tokio::test]
+    async fn no_digest_leaves_the_gateway() {
         let digest = "0123456789abcdef".repeat(4);
         let config = Config {
             principals: vec![PrincipalConfig {
                 name: "ann".into(),
                 token_sha256: Some(digest.clone()),
-                token_sha256_file: Some("/run/secrets/ann".into()),
+                token_sha256_file: None,
                 tenant: None,
                 priority_ceiling: Priority::Normal,
                 collections: None,
             }],
             ..Config::default()
         };
-        let text = serde_json::to_string(&masked(&config)).unwrap();
+        let body = run(&config).into_body().collect().await.unwrap().to_bytes();
+        let text = std::str::from_utf8(&body).unwrap();
         assert!(serde_json::to_string(&config).unwrap().contains(&digest), "the test would see one");
-        assert!(!text.contains(&digest) && text.contains(MASK) && text.contains("/run/secrets/ann"), "{text}");
+        assert!(!text.contains(&digest) && text.contains("ann"), "{text}");
     }
 }

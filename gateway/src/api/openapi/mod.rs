@@ -20,7 +20,7 @@ use utoipa::{
 
 use self::question::{BatchRequest, QueryRequest};
 use super::collections::CollectionsBody;
-use crate::request::{AnswerBody, BatchBody, ProblemBody};
+use crate::request::{AnswerBody, BatchBody, ExplainBody, ProblemBody};
 
 /// The document, as JSON.
 pub fn document() -> String {
@@ -33,6 +33,7 @@ fn build() -> OpenApi {
     schema_of::<BatchRequest>(&mut schemas);
     schema_of::<AnswerBody>(&mut schemas);
     schema_of::<BatchBody>(&mut schemas);
+    schema_of::<ExplainBody>(&mut schemas);
     schema_of::<CollectionsBody<'_>>(&mut schemas);
     schema_of::<ProblemBody>(&mut schemas);
     let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
@@ -87,7 +88,7 @@ fn batch() -> Operation {
 }
 
 fn explain() -> Operation {
-    asking::<QueryRequest, AnswerBody>("explain", "Plans a query and says why, without running it.").build()
+    asking::<QueryRequest, ExplainBody>("explain", "Plans a query and says why, without running it.").build()
 }
 
 fn collections() -> Operation {

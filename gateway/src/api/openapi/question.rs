@@ -72,12 +72,12 @@ pub(super) struct Term {
 pub(super) struct Within {
     /// Where walks start.
     from: From,
-    /// Edge types that may be taken.
-    edges: Vec<String>,
+    /// Edge types that may be taken; all if not given.
+    edges: Option<Vec<String>>,
     direction: Option<Direction>,
     #[schema(minimum = 1, default = 1)]
     hops: Option<u8>,
-    /// Whether the anchors themselves may answer.
+    /// Whether the anchors themselves may answer; so by default if they are the nearest to a vector.
     include_anchors: Option<bool>,
 }
 
@@ -111,7 +111,8 @@ pub(super) struct Nearest {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Expand {
-    edges: Vec<String>,
+    /// Edge types that may be taken; all if not given.
+    edges: Option<Vec<String>>,
     direction: Option<Direction>,
     #[schema(minimum = 1, default = 1)]
     hops: Option<u8>,

@@ -32,7 +32,7 @@ impl Running {
     /// A gateway behind its own listener.
     pub(super) fn forebay(gateway: Arc<Gateway>) -> Result<Self, BenchError> {
         let config = ServerConfig::default();
-        let authenticator = Authenticator::new(&[]).map_err(|error| BenchError::Other(error.to_string()))?;
+        let authenticator = Authenticator::new([]);
         Self::start("bench-forebay", move |bound, stop| async move {
             let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &config).await?;
             let api = Arc::new(Api::new(gateway, authenticator, &config));

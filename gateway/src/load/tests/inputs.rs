@@ -58,8 +58,11 @@ pub(super) fn files(nodes: &str, edges: &str) -> LoadPlan {
     plan
 }
 
+/// Loads, and makes sure that a store can be built from what comes out, whatever went in.
 pub(super) fn run(plan: &LoadPlan) -> Result<LoadOutcome, LoadError> {
-    load(plan, &mut Silent)
+    let outcome = load(plan, &mut Silent)?;
+    assert_eq!(outcome.parts.validate(&plan.schema), Ok(()));
+    Ok(outcome)
 }
 
 /// The kinds that were counted, each with its count.

@@ -68,7 +68,8 @@ fn another_shape_is_refused_with_what_differs() {
         change(&mut other);
         open(dir.path(), "things", &other).unwrap_err().to_string()
     };
-    let cases: [(&dyn Fn(&mut CollectionSchema), &str); 7] = [
+    type Change<'a> = &'a dyn Fn(&mut CollectionSchema);
+    let cases: [(Change<'_>, &str); 7] = [
         (&|s| s.id_type = IdType::Uuid, "id type: loaded text, configured uuid"),
         (&|s| drop(s.attributes.remove(0)), "attribute `count`: loaded integer, configured missing"),
         (
