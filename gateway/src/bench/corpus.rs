@@ -17,6 +17,25 @@ use crate::{
     workload::{Generator, WorkloadOptions},
 };
 
+/// How much a benchmark does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// Enough for figures to be quoted.
+    Full,
+    /// Enough to see that it runs; its figures are noise.
+    Quick,
+}
+
+impl Effort {
+    /// All of an amount, or little of it.
+    pub(super) fn of(self, full: usize, quick: usize) -> usize {
+        match self {
+            Self::Full => full,
+            Self::Quick => quick,
+        }
+    }
+}
+
 /// A collection in memory.
 pub struct Corpus {
     /// Names and types.
@@ -69,11 +88,11 @@ impl Corpus {
         ))
     }
 
-    /// The queries that came with the data, and generated ones up to `count` in all.
+    /// The first `count` of the queries that came with the data and generated ones after them.
     pub(crate) fn queries(&self, count: usize) -> Vec<Value> {
         let options = WorkloadOptions { drill_downs: 0.0, ..WorkloadOptions::default() };
         let generated = Generator::new(&self.schema, &self.parts, options).map(|query| query.body);
-        self.recorded.iter().cloned().chain(generated).take(count.max(self.recorded.len())).collect()
+        self.recorded.iter().cloned().chain(generated).take(count).collect()
     }
 }
 

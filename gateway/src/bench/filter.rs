@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    BenchError, Corpus, Figure, Goal, Report, corpus,
+    BenchError, Corpus, Effort, Figure, Goal, Report, corpus,
     timing::{Samples, order, us},
 };
 use crate::{
@@ -23,7 +23,7 @@ const ENTITIES: usize = 60_000;
 /// Filters and query vectors a selectivity.
 const DRAWS: usize = 20;
 /// Rounds; each runs everything once, in another order.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 8;
 /// Hits asked for.
 const LIMIT: usize = 10;
 
@@ -45,8 +45,9 @@ const CLASSES: [Class; 3] = [
 ///
 /// # Errors
 /// When the collection has no vectors, or a store fails.
-pub fn filter(corpus: &Corpus) -> Result<Report, BenchError> {
-    let parts = scale(&corpus.schema, &corpus.parts, ENTITIES, 1)?;
+pub fn filter(corpus: &Corpus, effort: Effort) -> Result<Report, BenchError> {
+    let (entities, rounds) = (effort.of(ENTITIES, 2_000), effort.of(ROUNDS, 1));
+    let parts = scale(&corpus.schema, &corpus.parts, entities, 1)?;
     let vectors = query_vectors(corpus)?;
     let mut filters = Vec::new();
     let mut passing = Samples::default();
@@ -64,7 +65,7 @@ pub fn filter(corpus: &Corpus) -> Result<Report, BenchError> {
     // The scan is side 0, then three sides a class: search, filter by index, filter row by row.
     let sides = 1 + 3 * CLASSES.len();
     let mut times = vec![Samples::default(); sides];
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds {
         for side in order(round, sides) {
             for draw in 0..DRAWS {
                 let time = runtime.block_on(bench.run(side, draw, &filters))?;
@@ -98,7 +99,7 @@ pub fn filter(corpus: &Corpus) -> Result<Report, BenchError> {
         );
     }
     report.note(format!(
-        "{ENTITIES} entities; medians over {ROUNDS} alternating rounds of {DRAWS} filters a selectivity and as many \
+        "{entities} entities; medians over {rounds} alternating rounds of {DRAWS} filters a selectivity and as many \
          query vectors; first {LIMIT} hits, on one thread. The filters pass {:.2} to {:.2} times the share stated.",
         passing.least(),
         passing.greatest()

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::Value;
 
-use super::{BenchError, Figure, Goal, Report, corpus, timing::Samples};
+use super::{BenchError, Effort, Figure, Goal, Report, corpus, timing::Samples};
 use crate::cli::client::Client;
 
 /// Starts of which the median is taken.
@@ -25,11 +25,13 @@ const READY_GOAL_MS: f64 = 100.0;
 /// Most megabytes that a gateway without data holds.
 const IDLE_GOAL_MB: f64 = 30.0;
 
-/// A configuration with data behind it, and queries over that.
+/// Configurations to serve, and queries over one of them.
 pub struct Served {
+    /// A configuration file without any collection.
+    pub empty: PathBuf,
     /// The collection's name, for the table.
     pub name: String,
-    /// The configuration file.
+    /// A configuration file with data behind it.
     pub config: PathBuf,
     /// Bodies to send.
     pub queries: Vec<Value>,
@@ -40,18 +42,19 @@ pub struct Served {
 ///
 /// # Errors
 /// When a gateway does not become ready or refuses a query.
-pub fn footprint(served: &Served) -> Result<Report, BenchError> {
+pub fn footprint(served: &Served, effort: Effort) -> Result<Report, BenchError> {
     let binary = std::env::current_exe().map_err(|error| BenchError::Io("cannot find this binary", error))?;
     let size = std::fs::metadata(&binary).map_err(|error| BenchError::Io("cannot read this binary", error))?.len();
+    let starts = effort.of(STARTS, 1);
     let mut report = Report::default();
 
-    let (ready, memory, _) = measure(&binary, None, &[])?;
+    let (ready, memory, _) = measure(&binary, &served.empty, &[], starts)?;
     report.add(Figure::new("footprint/ready, no collection", ready, "ms").goal(Goal::AtMost(READY_GOAL_MS)));
     if let Some(memory) = memory {
         report.add(Figure::new("footprint/memory idle, no collection", memory, "MB").goal(Goal::AtMost(IDLE_GOAL_MB)));
     }
     let name = &served.name;
-    let (with_data, idle, after) = measure(&binary, Some(&served.config), &served.queries)?;
+    let (with_data, idle, after) = measure(&binary, &served.config, &served.queries, starts)?;
     report.add(Figure::new(format!("footprint/ready, {name}"), with_data, "ms"));
     report.add(Figure::new(format!("footprint/opening {name}"), with_data - ready, "ms").goal(Goal::AtMost(1_000.0)));
     if let (Some(idle), Some(after)) = (idle, after) {
@@ -63,7 +66,7 @@ pub fn footprint(served: &Served) -> Result<Report, BenchError> {
     }
     report.add(Figure::new("footprint/binary", size as f64 / 1e6, "MB"));
     report.note(format!(
-        "Ready: from the start of the process until /readyz says so, median of {STARTS} starts. Memory: resident set."
+        "Ready: from the start of the process until /readyz says so, median of {starts} starts. Memory: resident set."
     ));
     Ok(report)
 }
@@ -71,14 +74,14 @@ pub fn footprint(served: &Served) -> Result<Report, BenchError> {
 /// Milliseconds until ready, megabytes at rest, megabytes after the queries.
 type Measured = (f64, Option<f64>, Option<f64>);
 
-fn measure(binary: &Path, config: Option<&Path>, queries: &[Value]) -> Result<Measured, BenchError> {
+fn measure(binary: &Path, config: &Path, queries: &[Value], starts: usize) -> Result<Measured, BenchError> {
     let runtime = corpus::runtime()?;
     let mut ready = Samples::default();
-    for _ in 1..STARTS {
-        let gateway = Gateway::spawn(binary, config)?;
+    for _ in 1..starts {
+        let mut gateway = Gateway::spawn(binary, config)?;
         ready.push(runtime.block_on(gateway.ready())?.as_secs_f64() * 1e3);
     }
-    let gateway = Gateway::spawn(binary, config)?;
+    let mut gateway = Gateway::spawn(binary, config)?;
     ready.push(runtime.block_on(gateway.ready())?.as_secs_f64() * 1e3);
     std::thread::sleep(REST);
     let idle = gateway.resident_mb();
@@ -96,14 +99,13 @@ struct Gateway {
 }
 
 impl Gateway {
-    fn spawn(binary: &Path, config: Option<&Path>) -> Result<Self, BenchError> {
+    fn spawn(binary: &Path, config: &Path) -> Result<Self, BenchError> {
         let (query, admin) = (free_address()?, free_address()?);
         let mut command = Command::new(binary);
-        command.arg("serve");
-        if let Some(config) = config {
-            command.arg("--config").arg(config);
-        }
         command
+            .arg("serve")
+            .arg("--config")
+            .arg(config)
             .env("FOREBAY_SERVER__LISTEN", query.to_string())
             .env("FOREBAY_ADMIN__LISTEN", admin.to_string())
             .stdin(Stdio::null())
@@ -115,13 +117,16 @@ impl Gateway {
     }
 
     /// Time from the start until it is ready.
-    async fn ready(&self) -> Result<Duration, BenchError> {
+    async fn ready(&mut self) -> Result<Duration, BenchError> {
         while self.started.elapsed() < PATIENCE {
             let mut client = connect(self.admin)?;
             if let Ok(response) = client.send(Method::GET, "/readyz", Bytes::new()).await
                 && response.status.is_success()
             {
                 return Ok(self.started.elapsed());
+            }
+            if let Ok(Some(status)) = self.process.try_wait() {
+                return Err(BenchError::Other(format!("a gateway ended before it was ready: {status}")));
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

@@ -11,7 +11,10 @@ mod plan;
 mod report;
 mod timing;
 
-pub use corpus::Corpus;
+#[cfg(test)]
+mod tests;
+
+pub use corpus::{Corpus, Effort};
 pub use filter::filter;
 pub use footprint::{Served, footprint};
 pub use l1::l1;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{
-    BenchError, Corpus, Figure, Goal, Report,
+    BenchError, Corpus, Effort, Figure, Goal, Report,
     corpus::{self, incoming},
     timing::{Samples, order, us},
 };
@@ -24,7 +24,7 @@ use crate::{
 /// Queries: those that came with the data, and generated ones.
 const QUERIES: usize = 600;
 /// Rounds; each runs every query under every plan once, in another order.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 6;
 /// Rounds of planning alone.
 const PLANNING_ROUNDS: usize = 20;
 /// Most microseconds that planning may take at the 99th percentile.
@@ -34,24 +34,31 @@ const PLANNING_GOAL_US: f64 = 25.0;
 ///
 /// # Errors
 /// When a store fails or the gateway refuses a query for another reason than that a plan does not apply.
-pub fn plan(corpus: &Corpus) -> Result<Report, BenchError> {
+pub fn plan(corpus: &Corpus, effort: Effort) -> Result<Report, BenchError> {
     let gateway = corpus.gateway()?;
-    let bodies = corpus.queries(QUERIES);
+    let bodies = corpus.queries(effort.of(QUERIES, 40));
+    let rounds = effort.of(ROUNDS, 1);
     let mut report = Report::default();
-    planning(corpus, &gateway, &bodies, &mut report)?;
-    corpus::runtime()?.block_on(latencies(&gateway, &bodies, &mut report))?;
+    planning(corpus, &gateway, &bodies, effort.of(PLANNING_ROUNDS, 1), &mut report)?;
+    corpus::runtime()?.block_on(latencies(&gateway, &bodies, rounds, &mut report))?;
     report.note(format!(
-        "{} queries, {} of them recorded with the data; {ROUNDS} rounds, medians per query; one thread, embedded stores, \
+        "{} queries, {} of them recorded with the data; {rounds} rounds, medians per query; one thread, embedded stores, \
          whole answers through the gateway without HTTP. Plans are forced by `options.plan` with the cache bypassed; \
          cached-partial finds the stages that the same query left with another `limit`.",
         bodies.len(),
-        corpus.recorded.len()
+        corpus.recorded.len().min(bodies.len())
     ));
     Ok(report)
 }
 
 /// From statistics and a parsed query to a priced choice; nothing remembered, then all remembered.
-fn planning(corpus: &Corpus, gateway: &Gateway, bodies: &[Value], report: &mut Report) -> Result<(), BenchError> {
+fn planning(
+    corpus: &Corpus,
+    gateway: &Gateway,
+    bodies: &[Value],
+    rounds: usize,
+    report: &mut Report,
+) -> Result<(), BenchError> {
     let catalog = gateway.catalog();
     let collection = catalog.get(&corpus.schema.name).expect("the gateway was made for it");
     let mut queries = Vec::new();
@@ -76,7 +83,7 @@ fn planning(corpus: &Corpus, gateway: &Gateway, bodies: &[Value], report: &mut R
     let (mut fresh, mut remembered) = (Samples::default(), Samples::default());
     let vectors = collection.entities.statistics();
     let graph = collection.graph.as_ref().map(|graph| (graph.statistics(), graph.capabilities()));
-    for round in 0..=PLANNING_ROUNDS {
+    for round in 0..=rounds {
         for (number, (query, request)) in queries.iter().enumerate() {
             let space = query.vector.as_ref().map(|clause| usize::from(clause.space));
             let key = KeyBuilder::new("bench").part(&round.to_le_bytes()).part(&number.to_le_bytes()).finish();
@@ -118,7 +125,7 @@ fn planning(corpus: &Corpus, gateway: &Gateway, bodies: &[Value], report: &mut R
 const SIDES: usize = 1 + PlanKind::ALL.len();
 
 /// Latency under every plan that applies, and what the planner's choices make of it.
-async fn latencies(gateway: &Gateway, bodies: &[Value], report: &mut Report) -> Result<(), BenchError> {
+async fn latencies(gateway: &Gateway, bodies: &[Value], rounds: usize, report: &mut Report) -> Result<(), BenchError> {
     let principal = Arc::new(Principal::local());
     // By query, then by side.
     let mut times: Vec<[Samples; SIDES]> = bodies.iter().map(|_| Default::default()).collect();
@@ -129,7 +136,7 @@ async fn latencies(gateway: &Gateway, bodies: &[Value], report: &mut Report) -> 
             *chosen.entry(kind).or_default() += 1;
         }
     }
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds {
         for (body, times) in bodies.iter().zip(&mut times) {
             for side in order(round, SIDES) {
                 let kind = side.checked_sub(1).map(|index| PlanKind::ALL[index]);

@@ -56,11 +56,12 @@ pub(super) fn us(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// The order of `count` sides in a round: a different one begins each time, and every other round goes backwards.
+/// The order of `count` sides in a round. Every two rounds another side begins, and every other round goes backwards, so
+/// that no side always follows the same other one.
 pub(super) fn order(round: usize, count: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |place| {
         let place = if round.is_multiple_of(2) { place } else { count - 1 - place };
-        (place + round) % count
+        (place + round / 2) % count
     })
 }
 
@@ -79,16 +80,16 @@ mod tests {
     }
 
     #[test]
-    fn every_side_has_its_turn_in_every_round_and_goes_first_and_last_over_the_rounds() {
-        for round in 0..6 {
-            let mut sides: Vec<usize> = order(round, 3).collect();
-            sides.sort_unstable();
-            assert_eq!(sides, [0, 1, 2]);
+    fn every_side_has_its_turn_in_every_round_and_each_place_as_often_as_the_others() {
+        for count in [2, 3, 10] {
+            let mut at = vec![vec![0; count]; count];
+            for round in 0..2 * count {
+                let mut sides: Vec<usize> = order(round, count).collect();
+                sides.iter().enumerate().for_each(|(place, side)| at[*side][place] += 1);
+                sides.sort_unstable();
+                assert!(sides.into_iter().eq(0..count));
+            }
+            assert!(at.iter().flatten().all(|times| *times == 2), "{count}: {at:?}");
         }
-        for place in [0, 2] {
-            let there: std::collections::BTreeSet<_> = (0..6).filter_map(|round| order(round, 3).nth(place)).collect();
-            assert_eq!(there.len(), 3);
-        }
-        assert_eq!(order(0, 2).chain(order(1, 2)).chain(order(2, 2)).collect::<Vec<_>>().len(), 6);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Failure, output::print, workload::open};
-use crate::bench::{self, BenchError, Corpus, Report, Served};
+use crate::bench::{self, BenchError, Corpus, Effort, Report, Served};
 
 /// Measure something against a baseline of the same run
 ///
@@ -22,6 +22,15 @@ pub(super) struct Args {
     /// Write the figures to a file, as a JSON array
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Do little of everything: shows that it runs, not how fast
+    #[arg(long)]
+    quick: bool,
+}
+
+impl Args {
+    fn effort(&self) -> Effort {
+        if self.quick { Effort::Quick } else { Effort::Full }
+    }
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -39,9 +48,9 @@ enum Name {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let corpus = corpus(args)?;
     let report = match args.name {
-        Name::L1 => bench::l1(&corpus),
-        Name::Plan => bench::plan(&corpus),
-        Name::Filter => bench::filter(&corpus),
+        Name::L1 => bench::l1(&corpus, args.effort()),
+        Name::Plan => bench::plan(&corpus, args.effort()),
+        Name::Filter => bench::filter(&corpus, args.effort()),
         Name::Footprint => return finish(args, &footprint(args, &corpus)?),
     };
     finish(args, &report?)
@@ -88,34 +97,50 @@ fn demo_corpus() -> Result<Corpus, Failure> {
 const QUERIES: usize = 300;
 
 fn footprint(args: &Args, corpus: &Corpus) -> Result<Report, Failure> {
-    let queries: Vec<_> = corpus.queries(QUERIES).into_iter().take(QUERIES).collect();
-    let name = corpus.schema.name.to_string();
-    match &args.config {
-        Some(config) => Ok(bench::footprint(&Served { name, config: config.clone(), queries })?),
-        None => demo_footprint(corpus, &name, queries),
-    }
+    let dir = Scratch::new()?;
+    let empty = dir.write("empty.toml", "")?;
+    let config = match &args.config {
+        Some(config) => config.clone(),
+        None => demo_files(&dir, corpus)?,
+    };
+    let (name, queries) = (corpus.schema.name.to_string(), corpus.queries(QUERIES));
+    Ok(bench::footprint(&Served { empty, name, config, queries }, args.effort())?)
 }
 
 /// The demo's data has to be in a directory to be served.
 #[cfg(feature = "demo-data")]
-fn demo_footprint(corpus: &Corpus, name: &str, queries: Vec<serde_json::Value>) -> Result<Report, Failure> {
+fn demo_files(dir: &Scratch, corpus: &Corpus) -> Result<PathBuf, Failure> {
     use crate::{backend::embedded::storage, demo_data};
-    let dir = std::env::temp_dir().join(format!("forebay-bench-{}", std::process::id()));
-    let config = dir.join("forebay.toml");
-    let prepare = || -> Result<(), String> {
-        std::fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
-        std::fs::write(&config, demo_data::CONFIG).map_err(|error| error.to_string())?;
-        storage::save(&dir.join("data"), name, &corpus.schema, &corpus.parts).map_err(|error| error.to_string())
-    };
-    let result = prepare()
-        .map_err(|error| Failure::Other(format!("{}: {error}", dir.display())))
-        .and_then(|()| Ok(bench::footprint(&Served { name: name.to_owned(), config: config.clone(), queries })?));
-    // What cannot be removed is left to the system's own cleaning.
-    let _ = std::fs::remove_dir_all(&dir);
-    result
+    storage::save(&dir.0.join("data"), &corpus.schema.name, &corpus.schema, &corpus.parts)
+        .map_err(|error| Failure::Other(error.to_string()))?;
+    dir.write("forebay.toml", demo_data::CONFIG)
 }
 
 #[cfg(not(feature = "demo-data"))]
-fn demo_footprint(_corpus: &Corpus, _name: &str, _queries: Vec<serde_json::Value>) -> Result<Report, Failure> {
+fn demo_files(_dir: &Scratch, _corpus: &Corpus) -> Result<PathBuf, Failure> {
     Err(Failure::Usage("this build has no data in it (feature `demo-data`): give --config and --collection".into()))
+}
+
+/// A directory that goes when this is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self, Failure> {
+        let dir = std::env::temp_dir().join(format!("forebay-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).map_err(|error| Failure::Other(format!("{}: {error}", dir.display())))?;
+        Ok(Self(dir))
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
+        let file = self.0.join(name);
+        std::fs::write(&file, text).map_err(|error| Failure::Other(format!("{}: {error}", file.display())))?;
+        Ok(file)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is left to the system's own cleaning.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

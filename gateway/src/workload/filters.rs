@@ -159,7 +159,7 @@ impl Survey<'_> {
                 let other_focus = self.entities.select(random.random_range(0..self.entities.len() as u32))?;
                 let left = self.leaf(random, focus, selectivity / 2.0)?;
                 let right = self.leaf(random, other_focus, selectivity / 2.0)?;
-                if left.json == right.json { left } else { left.or(right) }
+                if left.json == right.json { left } else { left.or(&right) }
             }
             Structure::Negation => self.negation(random, focus, selectivity)?,
         };

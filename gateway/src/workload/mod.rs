@@ -23,7 +23,7 @@ mod survey;
 mod vectors;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 #[cfg(test)]
 mod scale_tests;
 #[cfg(test)]

@@ -35,10 +35,10 @@ impl Load<'_> {
         let mut tasks = JoinSet::new();
         for connection in 0..self.connections {
             let (bodies, barrier, time) = (bodies.clone(), barrier.clone(), self.time);
+            // Each connection goes through all queries, from a place of its own.
+            let mut next = connection * bodies.len() / self.connections;
             let mut client = connect(self.address)?;
             tasks.spawn(async move {
-                // Each connection goes through all queries, from a place of its own.
-                let mut next = connection * bodies.len() / 32;
                 ask(&mut client, &bodies[next % bodies.len()]).await?;
                 barrier.wait().await;
                 let started = Instant::now();

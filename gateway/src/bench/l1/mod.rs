@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{
-    BenchError, Corpus, Figure, Goal, Report,
+    BenchError, Corpus, Effort, Figure, Goal, Report,
     corpus::{self, incoming},
     timing::{Samples, order},
 };
@@ -27,9 +27,9 @@ const ANSWER_BYTES: usize = 4_096;
 /// Connections of the client.
 const CONNECTIONS: usize = 32;
 /// Rounds; in each both servers have their turn, in alternating order.
-const ROUNDS: usize = 7;
-/// How long a turn lasts.
-const TURN: Duration = Duration::from_millis(1_500);
+const ROUNDS: usize = 8;
+/// How long a turn lasts, in milliseconds.
+const TURN_MS: usize = 1_500;
 /// How many times as fast as the bare server L1 hits should be.
 const GOAL: f64 = 0.95;
 
@@ -38,11 +38,13 @@ const GOAL: f64 = 0.95;
 ///
 /// # Errors
 /// When a socket fails, the gateway refuses a query, or an answer does not come from L1.
-pub fn l1(corpus: &Corpus) -> Result<Report, BenchError> {
+pub fn l1(corpus: &Corpus, effort: Effort) -> Result<Report, BenchError> {
+    let (queries, rounds) = (effort.of(QUERIES, 50), effort.of(ROUNDS, 1));
+    let turn = Duration::from_millis(effort.of(TURN_MS, 50) as u64);
     let gateway = Arc::new(corpus.gateway()?);
     let runtime = corpus::runtime()?;
-    let like = runtime.block_on(bodies(corpus, &gateway, false))?;
-    let values = runtime.block_on(bodies(corpus, &gateway, true))?;
+    let like = runtime.block_on(bodies(corpus, &gateway, queries, false))?;
+    let values = runtime.block_on(bodies(corpus, &gateway, queries, true))?;
     drop(runtime);
 
     let forebay = Running::forebay(gateway)?;
@@ -59,10 +61,10 @@ pub fn l1(corpus: &Corpus) -> Result<Report, BenchError> {
         let sides = [bare.address(), forebay.address()];
         let mut rates = [Samples::default(), Samples::default()];
         let mut latencies = [Samples::default(), Samples::default()];
-        for round in 0..=ROUNDS {
+        for round in 0..=rounds {
             for side in order(round, sides.len()) {
                 let load =
-                    Load { address: sides[side], bodies: &workload.bodies, connections: CONNECTIONS, time: TURN };
+                    Load { address: sides[side], bodies: &workload.bodies, connections: CONNECTIONS, time: turn };
                 let done = clients.block_on(load.run())?;
                 // The first round warms up.
                 if round > 0 {
@@ -96,10 +98,10 @@ pub fn l1(corpus: &Corpus) -> Result<Report, BenchError> {
     }
     report.note(format!(
         "The baseline is a hyper server that reads the whole body and sends {} bytes of the same content type. Each \
-         server has one thread, the client {threads} with {CONNECTIONS} connections; medians over {ROUNDS} alternating \
+         server has one thread, the client {threads} with {CONNECTIONS} connections; medians over {rounds} alternating \
          rounds of {} ms.",
         like.sample.len(),
-        TURN.as_millis()
+        turn.as_millis()
     ));
     Ok(report)
 }
@@ -114,7 +116,7 @@ struct Workload {
     sample: Bytes,
 }
 
-async fn bodies(corpus: &Corpus, gateway: &Gateway, with_values: bool) -> Result<Workload, BenchError> {
+async fn bodies(corpus: &Corpus, gateway: &Gateway, queries: usize, with_values: bool) -> Result<Workload, BenchError> {
     let principal = Arc::new(Principal::local());
     let ask = |body: Value| {
         let bytes = Bytes::from(body.to_string());
@@ -124,7 +126,7 @@ async fn bodies(corpus: &Corpus, gateway: &Gateway, with_values: bool) -> Result
             reply.map(|answer| (bytes, answer.body)).map_err(|problem| BenchError::Query(problem, body.to_string()))
         }
     };
-    let vectors = vectors(corpus, with_values)?;
+    let vectors = vectors(corpus, queries, with_values)?;
     // All attributes but those that say nothing here; the number of items makes the size.
     let select: Vec<&str> = corpus.schema.attributes.iter().map(|attribute| &*attribute.name).collect();
     let body = |vector: &Value, limit: usize| json!({ "collection": &*corpus.schema.name, "vector": vector, "select": select, "limit": limit });
@@ -156,15 +158,15 @@ async fn bodies(corpus: &Corpus, gateway: &Gateway, with_values: bool) -> Result
 }
 
 /// `vector` objects, all different.
-fn vectors(corpus: &Corpus, with_values: bool) -> Result<Vec<Value>, BenchError> {
+fn vectors(corpus: &Corpus, queries: usize, with_values: bool) -> Result<Vec<Value>, BenchError> {
     let wanted = if with_values { "values" } else { "like" };
     let options = WorkloadOptions { drill_downs: 0.0, ..WorkloadOptions::default() };
     let mut seen = std::collections::HashSet::new();
     let found: Vec<Value> = Generator::new(&corpus.schema, &corpus.parts, options)
-        .take(64 * QUERIES)
+        .take(64 * queries)
         .filter_map(|query| query.body.get("vector").filter(|vector| vector.get(wanted).is_some()).cloned())
         .filter(|vector| seen.insert(vector.to_string()))
-        .take(QUERIES)
+        .take(queries)
         .collect();
     if found.is_empty() {
         return Err(BenchError::Other("the collection has no vectors to ask about".into()));
