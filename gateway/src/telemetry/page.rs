@@ -14,6 +14,7 @@ use super::{
     sheet::{DurationsRead, Row},
 };
 use crate::{
+    cache::{LookupOutcome, StoreOutcome, Tier},
     planner::PlanKind,
     problem::Code,
     request::{CacheStatistics, Step},
@@ -62,17 +63,22 @@ impl Metrics {
             Family::counter(
                 "cache_lookup",
                 "What a tier said when it was asked for an answer.",
-                self.table(at.lookups, ["tier", "outcome"], &TIERS.map(|t| t.as_str()), &LOOKUPS.map(|o| o.as_str())),
+                self.table(
+                    at.lookups,
+                    ["tier", "outcome"],
+                    &TIERS.map(Tier::as_str),
+                    &LOOKUPS.map(LookupOutcome::as_str),
+                ),
             ),
             Family::counter(
                 "cache_store",
                 "What became of answers that were offered to a tier.",
-                self.table(at.stores, ["tier", "outcome"], &TIERS.map(|t| t.as_str()), &STORES.map(|o| o.as_str())),
+                self.table(at.stores, ["tier", "outcome"], &TIERS.map(Tier::as_str), &STORES.map(StoreOutcome::as_str)),
             ),
             Family::counter(
                 "cache_collapsed",
                 "Requests that waited for another that was making the same answer.",
-                self.row(at.collapsed, "tier", &TIERS.map(|t| t.as_str())),
+                self.row(at.collapsed, "tier", &TIERS.map(Tier::as_str)),
             ),
             Family::gauge("cache_entries", None, "Entries in memory: answers and stages.", cache.entries),
             Family::gauge("cache", Some(Unit::Bytes), "Memory held by cache entries.", cache.bytes),
@@ -204,7 +210,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        cache::{CacheReport, LookupOutcome, StoreOutcome, Tier},
+        cache::CacheReport,
         query::Priority,
         request::{Endpoint, Finished, LegCalls, Timing},
     };
