@@ -88,7 +88,7 @@ fn help_and_version_are_no_errors() {
     assert!(version.contains("debug)") || version.contains("release)"), "{version}");
     let output = forebay(&["--help"]);
     assert_eq!(code(&output), 0);
-    for command in ["check", "query", "explain", "completions"] {
+    for command in ["serve", "check", "load", "query", "explain", "completions"] {
         assert!(out(&output).contains(command), "{command}");
     }
     assert!(!out(&output).contains("man "));

@@ -7,6 +7,7 @@
 pub mod api;
 pub mod assemble;
 pub mod backend;
+pub mod bench;
 pub mod cache;
 pub mod catalog;
 pub mod cli;

@@ -51,7 +51,7 @@ codes! {
     DuplicateKey "duplicate-key" 400 false "A JSON object names a key twice"
         "Which of the two values counts would be a guess, so neither does."
     TooDeep "too-deep" 400 false "The body is nested too deeply"
-        "Objects and arrays may be nested 64 deep."
+        "Objects and arrays may be nested 64 deep, and in a filter `$and`, `$or` and `$not` 24 deep."
     UnknownField "unknown-field" 400 false "A field is not part of the query language"
         "The name is misspelt or stands in the wrong object. Fields that change the answer are at the top level, all others under `options`."
     MissingField "missing-field" 400 false "A required field is missing"
@@ -128,6 +128,28 @@ codes! {
         "Ask for less, give more time with `options.deadline_ms`, or take what is there with `on_deadline: \"partial\"`."
     OnlyIfCached "only-if-cached" 504 true "No stored answer would do"
         "`options.cache` is `only` (or `Cache-Control: only-if-cached`), and the cache holds no fresh answer."
+}
+
+/// The reference page of all codes, in Markdown.
+pub fn reference() -> String {
+    let mut page = String::from(
+        "# Errors\n\n\
+         <!-- Made from the table in gateway/src/problem.rs; a test says how to write it anew. -->\n\n\
+         An error is an `application/problem+json` body (RFC 9457). `code` never changes its meaning; `detail` is for\n\
+         people and may. `pointer` is an RFC 6901 pointer into the request's body, where there is a place to point to.\n\
+         `retryable` says whether the same request may succeed later.\n",
+    );
+    for code in Code::ALL {
+        let retryable = if code.retryable() { "retryable" } else { "not retryable" };
+        page.push_str(&format!(
+            "\n## {}\n\n{}. Status {}, {retryable}.\n\n{}\n",
+            code.as_str(),
+            code.title(),
+            code.status(),
+            code.explanation()
+        ));
+    }
+    page
 }
 
 /// An error on its way to a client.

@@ -3,35 +3,26 @@
 use std::sync::Arc;
 
 use crate::{
-    backend::embedded::{Parts, storage},
-    catalog::CollectionSchema,
+    backend::{
+        GraphStore,
+        embedded::{Dataset, EmbeddedStore, storage},
+    },
+    catalog::{Catalog, Collection, CollectionSchema},
     config::{BackendConfig, CollectionConfig, ConfigProblem, EmbedderConfig, KeyPath, Loaded, ProblemKind, schema_of},
     embed::Embedder,
 };
 
-/// A collection's data and embedder, read and held against its configuration.
-pub struct Opened {
-    /// Names and types.
-    pub schema: Arc<CollectionSchema>,
-    /// The configured name of the backend that the data came from.
-    pub backend: Arc<str>,
-    /// The data.
-    pub parts: Parts,
-    /// Turns `vector.text` into a vector.
-    pub embedder: Option<Arc<dyn Embedder>>,
-}
-
 /// Opens every collection. All problems are returned at once.
-pub fn open_all(loaded: &Loaded) -> Result<Vec<Opened>, Vec<ConfigProblem>> {
-    let mut opened = Vec::new();
+pub fn open_catalog(loaded: &Loaded) -> Result<Catalog, Vec<ConfigProblem>> {
+    let mut collections = Vec::new();
     let mut problems = Vec::new();
     for (name, collection) in &loaded.config.collections {
         match open_collection(loaded, name, collection) {
-            Ok(collection) => opened.push(collection),
+            Ok(collection) => collections.push(collection),
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() { Ok(opened) } else { Err(problems) }
+    if problems.is_empty() { Ok(Catalog::new(collections)) } else { Err(problems) }
 }
 
 /// What is wrong with the data that a configuration names. Holds one collection in memory at a time.
@@ -45,46 +36,52 @@ pub fn open_collection(
     loaded: &Loaded,
     name: &str,
     collection: &CollectionConfig,
-) -> Result<Opened, Vec<ConfigProblem>> {
+) -> Result<Collection, Vec<ConfigProblem>> {
     let path = KeyPath::of(["collections", name]);
-    let mut problems = Vec::new();
-    let embedder = match collection.embedder.as_ref().map(|config| embedder(config, collection)).transpose() {
-        Ok(embedder) => embedder,
+    let (mut embedder, mut problems) = (None, Vec::new());
+    match collection.embedder.as_ref().map(|config| open_embedder(config, collection)).transpose() {
+        Ok(opened) => embedder = opened,
         Err(message) => {
             let at = path.key("embedder");
             problems.push(ConfigProblem::new(ProblemKind::Contradiction, loaded.locations.key(&at), at, message));
-            None
         }
-    };
+    }
     let version = embedder.as_ref().map(|embedder| embedder.version().clone());
     let schema = Arc::new(schema_of(name, collection, version));
-    match open_parts(loaded, &schema, collection) {
-        Ok(parts) if problems.is_empty() => {
-            Ok(Opened { schema, backend: collection.entities.backend.as_str().into(), parts, embedder })
+    match open_store(loaded, &schema, collection) {
+        Ok(store) if problems.is_empty() => {
+            // The configuration says that an embedded graph is in the data set of its entities.
+            let graph = schema.graph.is_some().then(|| store.clone() as Arc<dyn GraphStore>);
+            Ok(Collection::new(schema, store, graph, embedder))
         }
         Ok(_) => Err(problems),
         Err(message) => {
             let at = path.key("entities").key("backend");
-            let origin = loaded.locations.value(&at);
-            problems.push(ConfigProblem::new(ProblemKind::Data, origin, at, message));
+            problems.push(ConfigProblem::new(ProblemKind::Data, loaded.locations.value(&at), at, message));
             Err(problems)
         }
     }
 }
 
-/// The data of a collection, where it is loaded and valid.
-fn open_parts(loaded: &Loaded, schema: &CollectionSchema, collection: &CollectionConfig) -> Result<Parts, String> {
+/// A store over the data of a collection, where it was loaded and is valid.
+fn open_store(
+    loaded: &Loaded,
+    schema: &Arc<CollectionSchema>,
+    collection: &CollectionConfig,
+) -> Result<Arc<EmbeddedStore>, String> {
     let backend = &collection.entities.backend;
     match loaded.config.backends.get(backend) {
         None => Err(format!("there is no backend `{backend}`")),
         Some(BackendConfig::Embedded { path }) => {
-            storage::open(path, &schema.name, schema).map_err(|error| error.to_string())
+            let parts = storage::open(path, &schema.name, schema).map_err(|error| error.to_string())?;
+            let data = Dataset::build(schema.clone(), parts).map_err(|error| error.to_string())?;
+            Ok(EmbeddedStore::new(backend.as_str().into(), Arc::new(data)))
         }
     }
 }
 
 /// The embedder of a collection. It is of use if some vector has as many components as it makes.
-fn embedder(config: &EmbedderConfig, collection: &CollectionConfig) -> Result<Arc<dyn Embedder>, String> {
+fn open_embedder(config: &EmbedderConfig, collection: &CollectionConfig) -> Result<Arc<dyn Embedder>, String> {
     let embedder = match config {
         EmbedderConfig::Student => student()?,
     };

@@ -2,14 +2,19 @@
 
 use crate::config::Config;
 
-/// The sections in which two configurations differ although they are read once, at the start: a gateway that reloads goes
-/// on with the old values and says so.
+/// The sections in which two configurations differ in something that is read once, at the start: a gateway that reloads
+/// goes on with the old values and says so. Backends, collections, and of the server `default_deadline_ms` and `max_batch`
+/// are taken over.
 pub fn needs_restart(running: &Config, wanted: &Config) -> Vec<&'static str> {
+    let mut server = wanted.server.clone();
+    server.default_deadline_ms = running.server.default_deadline_ms;
+    server.max_batch = running.server.max_batch;
     let sections = [
-        ("server", running.server == wanted.server),
+        ("server", running.server == server),
         ("admin", running.admin == wanted.admin),
         ("cache", running.cache == wanted.cache),
         ("log", running.log == wanted.log),
+        ("principals", running.principals == wanted.principals),
     ];
     sections.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
 }
@@ -24,9 +29,10 @@ mod tests {
         let running = Config::default();
         let mut wanted = running.clone();
         wanted.backends.insert("a".into(), BackendConfig::Embedded { path: "b".into() });
+        wanted.server.max_batch += 1;
         assert!(needs_restart(&running, &wanted).is_empty());
         wanted.log.format = LogFormat::Text;
-        wanted.server.max_batch += 1;
+        wanted.server.max_connections += 1;
         assert_eq!(needs_restart(&running, &wanted), ["server", "log"]);
     }
 }

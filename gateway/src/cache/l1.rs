@@ -32,25 +32,23 @@ pub struct StoredAnswer {
     pub cost: Duration,
 }
 
-#[derive(Clone)]
 enum Payload {
-    Answer(Arc<StoredAnswer>),
+    Answer(StoredAnswer),
     Stage(Stage),
 }
 
-#[derive(Clone)]
 struct Entry {
     payload: Payload,
     created: Instant,
-    stamp: Arc<Stamp>,
+    stamp: Stamp,
     weight: u64,
 }
 
 #[derive(Clone)]
 struct ByWeight;
 
-impl Weighter<Digest, Entry> for ByWeight {
-    fn weight(&self, _: &Digest, entry: &Entry) -> u64 {
+impl Weighter<Digest, Arc<Entry>> for ByWeight {
+    fn weight(&self, _: &Digest, entry: &Arc<Entry>) -> u64 {
         entry.weight
     }
 }
@@ -68,7 +66,7 @@ pub struct L1Statistics {
 
 /// Tier 1.
 pub struct L1 {
-    entries: Cache<Digest, Entry, ByWeight>,
+    entries: Cache<Digest, Arc<Entry>, ByWeight>,
     epochs: Arc<Epochs>,
     ttl: Duration,
     max_entry: u64,
@@ -93,27 +91,27 @@ impl L1 {
         key: &Digest,
         now: Instant,
         max_staleness: Option<Duration>,
-    ) -> Result<(Arc<StoredAnswer>, Duration), LookupOutcome> {
+    ) -> Result<(StoredAnswer, Duration), LookupOutcome> {
         let entry = self.current(key, now)?;
-        let Payload::Answer(answer) = entry.payload else { return Err(LookupOutcome::Miss) };
+        let Payload::Answer(answer) = &entry.payload else { return Err(LookupOutcome::Miss) };
         let age = now.saturating_duration_since(answer.created);
         if max_staleness.is_some_and(|most| age > most) {
             return Err(LookupOutcome::TooOld);
         }
-        Ok((answer, self.ttl.saturating_sub(age)))
+        Ok((answer.clone(), self.ttl.saturating_sub(age)))
     }
 
     /// Looks for a stage not older than `max_staleness`, and since when it stands. What is made from it is as old.
     pub fn stage(&self, key: &Digest, now: Instant, max_staleness: Option<Duration>) -> Option<(Stage, Instant)> {
         let entry = self.current(key, now).ok()?;
         let young = max_staleness.is_none_or(|most| now.saturating_duration_since(entry.created) <= most);
-        match entry.payload {
-            Payload::Stage(stage) if young => Some((stage, entry.created)),
+        match &entry.payload {
+            Payload::Stage(stage) if young => Some((stage.clone(), entry.created)),
             _ => None,
         }
     }
 
-    fn current(&self, key: &Digest, now: Instant) -> Result<Entry, LookupOutcome> {
+    fn current(&self, key: &Digest, now: Instant) -> Result<Arc<Entry>, LookupOutcome> {
         let entry = self.entries.get(key).ok_or(LookupOutcome::Miss)?;
         if now.saturating_duration_since(entry.created) >= self.ttl {
             self.entries.remove(key);
@@ -127,24 +125,25 @@ impl L1 {
     }
 
     /// Offers a whole answer whose tags had the epochs of `stamp` before its query ran.
-    pub fn admit_answer(&self, key: Digest, answer: StoredAnswer, stamp: &Arc<Stamp>) -> StoreOutcome {
+    pub fn admit_answer(&self, key: Digest, answer: StoredAnswer, stamp: &Stamp) -> StoreOutcome {
         let groups: usize = answer.groups.iter().map(|group| group.len() + 32).sum();
         let weight = OVERHEAD + (answer.body.len() + groups) as u64;
         let created = answer.created;
-        self.admit(key, Entry { payload: Payload::Answer(Arc::new(answer)), created, stamp: stamp.clone(), weight })
+        self.admit(key, Entry { payload: Payload::Answer(answer), created, stamp: stamp.clone(), weight })
     }
 
     /// Offers a stage.
-    pub fn admit_stage(&self, key: Digest, stage: Stage, created: Instant, stamp: &Arc<Stamp>) -> StoreOutcome {
+    pub fn admit_stage(&self, key: Digest, stage: Stage, created: Instant, stamp: &Stamp) -> StoreOutcome {
         let weight = OVERHEAD + stage.weight() as u64;
         self.admit(key, Entry { payload: Payload::Stage(stage), created, stamp: stamp.clone(), weight })
     }
 
     /// Offers one more list of a query vector. Lists that it makes needless go; the oldest goes when there are too many.
-    pub fn admit_list(&self, key: Digest, list: RankedList, created: Instant, stamp: &Arc<Stamp>) -> StoreOutcome {
-        let (kept, oldest) = match self.current(&key, created) {
-            Ok(Entry { payload: Payload::Stage(Stage::Lists(lists)), created, .. }) => (lists, Some(created)),
-            _ => (Arc::from([]), None),
+    pub fn admit_list(&self, key: Digest, list: RankedList, created: Instant, stamp: &Stamp) -> StoreOutcome {
+        let entry = self.current(&key, created).ok();
+        let (kept, oldest) = match entry.as_deref() {
+            Some(Entry { payload: Payload::Stage(Stage::Lists(lists)), created, .. }) => (&**lists, Some(*created)),
+            _ => (&[][..], None),
         };
         let serves_as_well = |old: &RankedList| {
             list.filter == old.filter
@@ -174,7 +173,7 @@ impl L1 {
         if !self.epochs.is_current(&entry.stamp) {
             return StoreOutcome::Moved;
         }
-        self.entries.insert(key, entry);
+        self.entries.insert(key, Arc::new(entry));
         StoreOutcome::Stored
     }
 

@@ -1,14 +1,24 @@
 //! From raw body to key: an exact repeat of a request skips JSON. Never to an answer: that is the cache's to decide.
+//!
+//! Bodies are kept and compared, so a fast hash will do: a collision costs a comparison and can never give one body the
+//! key of another.
 
-use std::sync::Arc;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
-use quick_cache::sync::Cache;
+use bytes::Bytes;
+use quick_cache::{Equivalent, Weighter, sync::Cache};
 
 use super::Digest;
 use crate::{principal::Principal, query::Options, request::Endpoint};
 
-/// Requests remembered. An entry is about 200 bytes.
-const CAPACITY: usize = 1 << 16;
+/// What an entry costs beside its body.
+const OVERHEAD: u64 = 256;
+
+/// Larger bodies are read again each time.
+const LARGEST_BODY: usize = 64 << 10;
 
 /// What is remembered of a request body.
 #[derive(Debug, Clone)]
@@ -19,34 +29,112 @@ pub struct Remembered {
     pub options: Options,
 }
 
-/// Bodies seen before, by the digest of (principal, endpoint, body). Lives as long as one configuration.
-pub struct BodyMemo {
-    entries: Cache<Digest, Arc<Remembered>>,
+/// A request as it was sent. A body means different things to different principals, whose names are distinct within a
+/// configuration.
+#[derive(PartialEq, Eq, Hash)]
+struct Sent<'a> {
+    endpoint: Endpoint,
+    principal: &'a str,
+    body: &'a [u8],
 }
 
-impl Default for BodyMemo {
-    fn default() -> Self {
-        Self { entries: Cache::new(CAPACITY) }
+#[derive(Clone)]
+struct Kept {
+    endpoint: Endpoint,
+    principal: Arc<str>,
+    body: Bytes,
+}
+
+impl Kept {
+    fn sent(&self) -> Sent<'_> {
+        Sent { endpoint: self.endpoint, principal: &self.principal, body: &self.body }
     }
+}
+
+impl Hash for Kept {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.sent().hash(state);
+    }
+}
+
+impl PartialEq for Kept {
+    fn eq(&self, other: &Self) -> bool {
+        self.sent() == other.sent()
+    }
+}
+impl Eq for Kept {}
+
+impl Equivalent<Kept> for Sent<'_> {
+    fn equivalent(&self, kept: &Kept) -> bool {
+        *self == kept.sent()
+    }
+}
+
+#[derive(Clone)]
+struct ByBody;
+
+impl Weighter<Kept, Arc<Remembered>> for ByBody {
+    fn weight(&self, kept: &Kept, _: &Arc<Remembered>) -> u64 {
+        OVERHEAD + kept.body.len() as u64
+    }
+}
+
+/// Bodies seen before. Lives as long as one configuration.
+pub struct BodyMemo {
+    entries: Cache<Kept, Arc<Remembered>, ByBody>,
 }
 
 impl BodyMemo {
-    /// The digest of a request. A body means different things to different principals, so they are part of it.
-    pub fn digest(principal: &Principal, endpoint: Endpoint, body: &[u8]) -> Digest {
-        let mut hasher = blake3::Hasher::new();
-        // The name identifies a principal within one configuration; its length keeps it apart from the body.
-        hasher.update(&[endpoint as u8]).update(&(principal.name.len() as u64).to_le_bytes());
-        hasher.update(principal.name.as_bytes()).update(body);
-        *hasher.finalize().as_bytes()
+    /// An empty memo that takes at most this much memory.
+    pub fn new(max_bytes: u64) -> Self {
+        let estimated = (max_bytes / 1_024).clamp(64, 1 << 18) as usize;
+        Self { entries: Cache::with_weighter(estimated, max_bytes, ByBody) }
     }
 
     /// What is known of a request.
-    pub fn get(&self, digest: &Digest) -> Option<Arc<Remembered>> {
-        self.entries.get(digest)
+    pub fn get(&self, principal: &Principal, endpoint: Endpoint, body: &[u8]) -> Option<Arc<Remembered>> {
+        self.entries.get(&Sent { endpoint, principal: &principal.name, body })
     }
 
     /// Remembers a request that was understood.
-    pub fn insert(&self, digest: Digest, remembered: Remembered) {
-        self.entries.insert(digest, Arc::new(remembered));
+    pub fn insert(&self, principal: &Principal, endpoint: Endpoint, body: &[u8], remembered: Remembered) {
+        if body.len() > LARGEST_BODY {
+            return;
+        }
+        // Copied: the body may be a small part of a large read buffer.
+        let body = Bytes::copy_from_slice(body);
+        self.entries.insert(Kept { endpoint, principal: principal.name.clone(), body }, Arc::new(remembered));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> Principal {
+        Principal { name: name.into(), ..Principal::local() }
+    }
+
+    #[test]
+    fn a_body_is_remembered_for_its_principal_and_endpoint_alone() {
+        let memo = BodyMemo::new(1 << 20);
+        let remembered = Remembered { key: [7; 32], options: Options::default() };
+        memo.insert(&named("a"), Endpoint::Query, b"{}", remembered);
+        assert_eq!(memo.get(&named("a"), Endpoint::Query, b"{}").map(|r| r.key), Some([7; 32]));
+        assert!(memo.get(&named("b"), Endpoint::Query, b"{}").is_none());
+        assert!(memo.get(&named("a"), Endpoint::Explain, b"{}").is_none());
+        assert!(memo.get(&named("a"), Endpoint::Query, b"{ }").is_none());
+    }
+
+    #[test]
+    fn it_never_holds_more_than_it_may_and_no_giants() {
+        let memo = BodyMemo::new(256 << 10);
+        let remembered = Remembered { key: [0; 32], options: Options::default() };
+        for i in 0..2_000_u32 {
+            memo.insert(&named("a"), Endpoint::Query, &[i.to_le_bytes(); 256].concat(), remembered.clone());
+            assert!(memo.entries.weight() <= 256 << 10);
+        }
+        memo.insert(&named("a"), Endpoint::Query, &[b' '; LARGEST_BODY + 1], remembered);
+        assert!(memo.get(&named("a"), Endpoint::Query, &[b' '; LARGEST_BODY + 1]).is_none());
     }
 }

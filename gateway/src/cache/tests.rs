@@ -19,14 +19,14 @@ struct Fixture {
     l1: L1,
     epochs: Arc<Epochs>,
     tag: Arc<str>,
-    stamp: Arc<Stamp>,
+    stamp: Stamp,
 }
 
 fn fixture(max_bytes: u64) -> Fixture {
     let epochs = Arc::new(Epochs::default());
     let config = L1Config { max_bytes, max_entry_bytes: max_bytes / 4, ttl_ms: 60_000 };
     let tag: Arc<str> = "packages".into();
-    let stamp = Arc::new(epochs.stamp([&tag]));
+    let stamp = epochs.stamp([&tag]);
     Fixture { l1: L1::new(&config, epochs.clone()), epochs, tag, stamp }
 }
 

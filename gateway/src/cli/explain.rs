@@ -53,13 +53,17 @@ fn with_analyze(body: &[u8]) -> Result<Vec<u8>, Failure> {
     Ok(query.to_string().into_bytes())
 }
 
-fn render(plan: &Json) -> String {
+pub(super) fn render(plan: &Json) -> String {
     let chosen = plan["chosen"].as_str().unwrap_or_default();
     let mut candidates = table(["", "plan", "predicted", "× best", "operators"]);
+    // Cheapest first: of several candidates of the chosen kind, the first is the one that runs.
+    let mut marked = false;
     for candidate in plan["candidates"].as_array().into_iter().flatten() {
         let kind = candidate["plan"].as_str().unwrap_or_default();
+        let mark = kind == chosen && !marked;
+        marked |= mark;
         candidates.add_row([
-            if kind == chosen { "▶" } else { "" }.to_owned(),
+            if mark { "▶" } else { "" }.to_owned(),
             kind.to_owned(),
             time(candidate["predicted_us"].as_f64()),
             candidate["times_best"].as_f64().map_or(String::new(), |times| format!("{times:.2}")),

@@ -14,7 +14,7 @@ use super::{
     output::{cell, print, table},
 };
 use crate::{
-    backend::embedded::{Parts, storage},
+    backend::embedded::storage,
     catalog::CollectionSchema,
     config::{self, BackendConfig, CollectionConfig, Config},
     load::{self, LoadError, LoadPlan, LoadReport, Progress, Severity, Source, Step},
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let saved = storage::save(&dir, &args.collection, &plan.schema, &outcome.parts);
     progress.end();
     saved.map_err(|error| Failure::Other(error.to_string()))?;
-    print(&summary(&args.collection, &dir, &plan.schema, &outcome.parts, &outcome.report, started.elapsed()))
+    print(&summary(&args.collection, &dir, &outcome.report, started.elapsed()))
 }
 
 fn parse_rename(text: &str) -> Result<(String, String), String> {
@@ -88,10 +88,8 @@ fn unknown_collection(args: &Args, config: &Config) -> Failure {
 }
 
 fn data_directory(args: &Args, config: &Config, collection: &CollectionConfig) -> Result<PathBuf, Failure> {
-    let configured = match config.backends.get(&collection.entities.backend) {
-        Some(BackendConfig::Embedded { path }) => Some(path.clone()),
-        None => None,
-    };
+    let backend = config.backends.get(&collection.entities.backend);
+    let configured = backend.map(|BackendConfig::Embedded { path }| path.clone());
     let missing = || Failure::Usage(format!("collection `{}` is not embedded", args.collection));
     args.data.clone().or(configured).ok_or_else(missing)
 }
@@ -134,18 +132,11 @@ fn refused(error: LoadError, collection: &str) -> Failure {
     }
 }
 
-fn summary(
-    collection: &str,
-    dir: &Path,
-    schema: &CollectionSchema,
-    parts: &Parts,
-    report: &LoadReport,
-    elapsed: Duration,
-) -> String {
+fn summary(collection: &str, dir: &Path, report: &LoadReport, elapsed: Duration) -> String {
     let mut kept = table(["what", "read", "kept"]);
     kept.add_row(["nodes".into(), report.node_lines.to_string(), report.nodes.to_string()]);
-    for (vector, vectors) in schema.vectors.iter().zip(&parts.vectors) {
-        kept.add_row([format!("vectors `{}`", vector.name), String::new(), vectors.rows.len().to_string()]);
+    for (name, count) in &report.vectors {
+        kept.add_row([format!("vectors `{name}`"), String::new(), count.to_string()]);
     }
     let edges: u64 = report.edges.iter().map(|(_, count)| count).sum();
     kept.add_row(["edges".into(), report.edge_records.to_string(), edges.to_string()]);
@@ -185,13 +176,13 @@ fn problems(report: &LoadReport) -> Option<String> {
 }
 
 /// A bar on a terminal, a line a step elsewhere, both on standard error.
-struct Shown {
+pub(super) struct Shown {
     bar: ProgressBar,
     is_terminal: bool,
 }
 
 impl Shown {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { bar: ProgressBar::hidden(), is_terminal: std::io::stderr().is_terminal() }
     }
 }

@@ -3,9 +3,12 @@
 //! Exit codes are those of `sysexits.h`, see [`Failure`]: 64 for usage, 69 for data or a gateway that cannot be reached,
 //! 78 for the configuration, 1 for everything else.
 
+mod bench;
 mod check;
 pub mod client;
 mod completions;
+#[cfg(feature = "demo-data")]
+mod demo;
 mod explain;
 mod failure;
 mod input;
@@ -13,7 +16,9 @@ mod load;
 mod man;
 mod output;
 mod query;
+mod serve;
 mod target;
+mod workload;
 
 use std::{ffi::OsString, process::ExitCode, sync::LazyLock};
 
@@ -39,10 +44,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "demo-data")]
+    Demo(demo::Args),
+    Serve(serve::Args),
     Check(check::Args),
     Load(load::Args),
     Query(query::Args),
     Explain(explain::Args),
+    Workload(workload::Args),
+    Bench(bench::Args),
     Completions(completions::Args),
     #[command(hide = true)]
     Man(man::Args),
@@ -59,10 +69,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let result = match cli.command {
+        #[cfg(feature = "demo-data")]
+        Command::Demo(args) => demo::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Workload(args) => workload::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-fn render(body: &Json, response: &Response) -> String {
+pub(super) fn render(body: &Json, response: &Response) -> String {
     let empty = Vec::new();
     let items = body["items"].as_array().unwrap_or(&empty);
     let attributes: Vec<&str> = items

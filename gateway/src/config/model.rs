@@ -110,7 +110,8 @@ pub struct CacheConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct L1Config {
-    /// Most memory for entries, keys and accounts included, in bytes.
+    /// Most memory for entries, keys and accounts included. Request bodies that are remembered, so that an exact repeat
+    /// skips JSON, take an eighth of this beside it. in bytes.
     #[schemars(range(min = 1))]
     pub max_bytes: u64,
     /// Largest single entry, in bytes.

@@ -28,10 +28,12 @@ use packages_file;
 /// The collection's name.
 pub const COLLECTION: &str = "packages";
 
-/// `examples/packages/forebay.toml`. Its data directory means nothing here.
+/// `examples/packages/forebay.toml`: the configuration for data in the directory `data` beside it.
+pub const CONFIG: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/packages/forebay.toml"));
+
+/// [`CONFIG`]. Its data directory means nothing here.
 pub fn config() -> Config {
-    let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/packages/forebay.toml"));
-    toml::from_str(text).expect("the bundled configuration is sound; a test reads it")
+    toml::from_str(CONFIG).expect("the bundled configuration is sound; a test reads it")
 }
 
 /// The demo's embedder, made once.

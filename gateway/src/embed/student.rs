@@ -68,7 +68,7 @@ impl StudentEmbedder {
                 include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/packages/student-embedder/", $name))
             };
         }
-        Self::from_bytes(file!("vocab.txt"), Bytes::from_static(file!("vectors.i8.npy")), file!("scales.f32.npy"))
+        Self::from_bytes(file!("vocab.txt"), &Bytes::from_static(file!("vectors.i8.npy")), file!("scales.f32.npy"))
             .expect("the bundled files are whole; a test reads them")
     }
 
@@ -76,10 +76,10 @@ impl StudentEmbedder {
     ///
     /// # Errors
     /// The files are malformed or do not belong together.
-    pub fn from_bytes(vocabulary: &[u8], vectors: Bytes, scales: &[u8]) -> Result<Self, StudentError> {
-        let version = version(&[vocabulary, &vectors, scales]);
+    pub fn from_bytes(vocabulary: &[u8], vectors: &Bytes, scales: &[u8]) -> Result<Self, StudentError> {
+        let version = version(&[vocabulary, vectors, scales]);
         let (vector_header, vector_data) =
-            npy::parse(&vectors).map_err(|error| StudentError::Npy { file: "vectors", error })?;
+            npy::parse(vectors).map_err(|error| StudentError::Npy { file: "vectors", error })?;
         let (scale_header, scale_data) =
             npy::parse(scales).map_err(|error| StudentError::Npy { file: "scales", error })?;
         let rows = read_vocabulary(vocabulary)?;

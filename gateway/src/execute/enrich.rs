@@ -107,6 +107,7 @@ async fn paths(
 fn record(trace: &Trace, operator: &'static str, rows_in: usize, rows_out: usize, started: Instant) {
     trace.record(OperatorRun {
         operator,
+        access: None,
         rows_in: rows_in as u64,
         rows_out: rows_out as u64,
         examined: 0,

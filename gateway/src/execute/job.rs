@@ -162,6 +162,7 @@ impl Job<'_> {
         let prefix = leg.take(&self.collection.entities, self.ctx, self.trace, 0, need).await?;
         self.trace.record(OperatorRun {
             operator: root.name(),
+            access: Some(access),
             rows_in: reach.ids.len() as u64,
             rows_out: prefix.hits.len() as u64,
             examined: prefix.examined,
@@ -236,6 +237,7 @@ impl Job<'_> {
         };
         self.trace.record(OperatorRun {
             operator: operator.name(),
+            access: None,
             rows_in: 0,
             rows_out: reach.ids.len() as u64,
             examined: if calls > 0 { reach.examined } else { 0 },
@@ -380,12 +382,12 @@ impl Job<'_> {
         gated: &Gated,
         spent: std::time::Duration,
     ) {
-        let operator = match source {
-            Source::Leg(_) => "Ann",
-            Source::List { .. } => "CachedList",
+        let (operator, access) = match source {
+            Source::Leg(leg) => ("Ann", Some(leg.access())),
+            Source::List { .. } => ("CachedList", None),
         };
         let rows_out = taken as u64;
-        self.trace.record(OperatorRun { operator, rows_in: 0, rows_out, examined, calls, spent });
+        self.trace.record(OperatorRun { operator, access, rows_in: 0, rows_out, examined, calls, spent });
         let operator = match gate {
             Gate::Open => return,
             Gate::Member(_) => "Intersect",
@@ -393,6 +395,7 @@ impl Job<'_> {
         };
         self.trace.record(OperatorRun {
             operator,
+            access: None,
             rows_in: gated.seen,
             rows_out: kept as u64,
             examined: gated.examined,

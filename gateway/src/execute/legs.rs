@@ -81,6 +81,10 @@ impl RankedLeg {
         Self { search, state: tokio::sync::Mutex::default() }
     }
 
+    pub(super) fn access(&self) -> Access {
+        self.search.access
+    }
+
     /// Hits `from..to`, fewer if there are no more.
     pub(super) async fn take(
         &self,

@@ -8,13 +8,15 @@ use std::{
     time::Duration,
 };
 
-use crate::request::LegCalls;
+use crate::{backend::Access, request::LegCalls};
 
 /// One operator's run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OperatorRun {
     /// The operator's name.
     pub operator: &'static str,
+    /// In which order it applied rank and filter, if it did.
+    pub access: Option<Access>,
     /// Items that came in; 0 for a leg.
     pub rows_in: u64,
     /// Items that came out.

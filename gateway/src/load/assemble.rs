@@ -10,10 +10,7 @@ use super::{
     edges::PlacedEdge,
     nodes::Nodes,
 };
-use crate::{
-    backend::embedded::{Column, Edges, Parts, Vectors},
-    catalog::CollectionSchema,
-};
+use crate::backend::embedded::{Column, Edges, Parts, Vectors};
 
 /// Which node stands in which row.
 pub(super) struct Order {
@@ -51,18 +48,15 @@ impl Order {
 }
 
 /// The data of the collection.
-pub(super) fn parts(
-    nodes: Nodes,
-    order: &Order,
-    edges: Vec<Vec<PlacedEdge>>,
-    schema: &CollectionSchema,
-) -> Result<Parts, LoadError> {
-    debug_assert_eq!(nodes.columns.len(), schema.attributes.len());
+pub(super) fn parts(nodes: Nodes, order: &Order, edges: &[Vec<PlacedEdge>]) -> Result<Parts, LoadError> {
+    if edges.iter().any(|edges| u32::try_from(edges.len()).is_err()) {
+        return Err(LoadError::TooLarge { what: "edges of one type" });
+    }
     Ok(Parts {
         ids: order.nodes.iter().map(|node| nodes.ids[*node as usize].clone()).collect(),
         columns: nodes.columns.into_iter().map(|builder| column(builder, order)).collect::<Result<_, _>>()?,
         vectors: nodes.vectors.into_iter().map(|builder| vectors(builder, order)).collect(),
-        edges: edges.into_iter().map(edges_of_type).collect(),
+        edges: edges.iter().map(|edges| edges_of_type(edges)).collect(),
     })
 }
 
@@ -123,7 +117,7 @@ fn vectors(builder: VectorBuilder, order: &Order) -> Vectors {
     Vectors { rows: slots.iter().map(|slot| rows[*slot as usize]).collect(), values }
 }
 
-fn edges_of_type(edges: Vec<PlacedEdge>) -> Edges {
+fn edges_of_type(edges: &[PlacedEdge]) -> Edges {
     Edges {
         sources: edges.iter().map(|(source, ..)| *source).collect(),
         targets: edges.iter().map(|(_, target, _)| *target).collect(),

@@ -85,7 +85,7 @@ pub enum LoadError {
     #[error("standard input (`-`) is given more than once")]
     StandardInputTwice,
     /// More than 32-bit row numbers can count.
-    #[error("too large for an embedded store: {what} exceed 4,294,967,294")]
+    #[error("too large for an embedded store: {what} are more than 32-bit numbers can count")]
     TooLarge {
         /// What there is too much of.
         what: &'static str,

@@ -29,10 +29,7 @@ impl<R: BufRead> Lines<R> {
     pub(super) fn next(&mut self) -> io::Result<Option<(u64, Line<'_>)>> {
         loop {
             self.buffer.clear();
-            let too_long = match self.read_line()? {
-                None => return Ok(None),
-                Some(too_long) => too_long,
-            };
+            let Some(too_long) = self.read_line()? else { return Ok(None) };
             self.number += 1;
             if too_long {
                 return Ok(Some((self.number, Line::TooLong)));

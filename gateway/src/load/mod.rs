@@ -63,7 +63,7 @@ pub fn load(plan: &LoadPlan, progress: &mut dyn Progress) -> Result<LoadOutcome,
     }
 
     progress.begin(Step::Assemble, None);
-    let parts = assemble::parts(nodes, &order, edges, &plan.schema)?;
+    let parts = assemble::parts(nodes, &order, &edges)?;
     progress.end();
     report.count_kept(&parts);
     Ok(LoadOutcome { parts, report })

@@ -1,6 +1,6 @@
 //! Node files: one JSON object a line.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use serde_json::Value;
 
@@ -162,10 +162,14 @@ impl Reader<'_> {
             Value::Number(number) if !number.is_f64() => number.to_string(),
             other => return self.problem(ProblemKind::WrongEndpointType, || format!("found {other}")),
         };
-        if by_endpoint.contains_key(&key) {
-            self.problem(ProblemKind::DuplicateEndpoint, || format!("`{key}`"));
-        } else {
-            by_endpoint.insert(key, node);
+        match by_endpoint.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert(node);
+            }
+            Entry::Occupied(entry) => {
+                let key = entry.key().clone();
+                self.problem(ProblemKind::DuplicateEndpoint, || format!("`{key}`"));
+            }
         }
     }
 

@@ -1,19 +1,25 @@
-//! Instants as data states them.
+//! Instants as data states them: the form that queries take, but with as fine a fraction as it likes.
 
-/// Microseconds since the Unix epoch of an RFC 3339 instant, digits below a microsecond cut off (towards the past).
-/// `None` if it is none; a time without an offset is none.
+use std::borrow::Cow;
+
+use crate::query::instant;
+
+/// Digits of a second's fraction that count.
+const DIGITS: usize = 6;
+
+/// Microseconds since the Unix epoch of an RFC 3339 instant, finer digits cut off. `None` if it is none; a time without
+/// an offset is none.
 pub(super) fn parse(text: &str) -> Option<i64> {
-    let bytes = text.as_bytes();
-    // jiff reads more of ISO 8601 than RFC 3339 has; the separators tell them apart.
-    let is_rfc_3339 = bytes.len() >= 20
-        && bytes[4] == b'-'
-        && bytes[7] == b'-'
-        && matches!(bytes[10], b'T' | b't' | b' ')
-        && bytes[13] == b':'
-        && bytes[16] == b':'
-        && !bytes.contains(&b'[');
-    let instant: jiff::Timestamp = if is_rfc_3339 { text.parse().ok()? } else { return None };
-    i64::try_from(instant.as_nanosecond().div_euclid(1_000)).ok()
+    instant::parse(&without_finer_digits(text)).ok()
+}
+
+fn without_finer_digits(text: &str) -> Cow<'_, str> {
+    let Some((whole, rest)) = text.split_once('.') else { return text.into() };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    if digits <= DIGITS {
+        return text.into();
+    }
+    format!("{whole}.{}{}", &rest[..DIGITS], &rest[digits..]).into()
 }
 
 #[cfg(test)]
@@ -45,6 +51,8 @@ mod tests {
             "2023-02-30T00:00:00Z",
             "1700000000",
             "2023-11-14T22:13:20ZZ",
+            "2016-12-31T23:59:60Z",
+            "1.2345678",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

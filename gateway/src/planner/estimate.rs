@@ -164,8 +164,12 @@ fn below(histogram: &Histogram, operand: &Literal) -> (f64, f64, f64) {
     // The operand lies in bucket `first − 1`, or on the bounds `first..after`.
     let low = (first.max(1) - 1) as f64 / buckets;
     let high = (after.min(bounds.len() - 1)) as f64 / buckets;
-    let inside = if first == 0 || after > first { 0.5 } else { position(&bounds[first - 1], &bounds[first], operand) };
-    (low, low + (high - low) * inside, high)
+    let likely = if after > first {
+        (first + after - 1) as f64 / 2.0 / buckets
+    } else {
+        low + (high - low) * position(&bounds[first - 1], &bounds[first], operand)
+    };
+    (low, likely, high)
 }
 
 /// Where between two bounds a value lies, 0 to 1.

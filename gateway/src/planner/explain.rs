@@ -72,6 +72,9 @@ pub struct CandidateReport {
 pub struct OperatorReport {
     /// The operator's name.
     pub operator: &'static str,
+    /// In which order it applied rank and filter, if it did: `rank-then-filter`, `filter-then-rank`, `ids-then-filter`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<&'static str>,
     /// Items that came in; 0 for a leg.
     pub rows_in: u64,
     /// Items that came out.

@@ -192,8 +192,7 @@ impl Filter {
     /// never different.
     pub fn matches(&self, id: &EntityId, attribute: &dyn Fn(u16) -> AttributeValue) -> bool {
         match self {
-            Self::Everything => true,
-            Self::Nothing => false,
+            Self::Everything | Self::Exists(Field::Id) => true,
             Self::In(Field::Id, values) => values.iter().any(|value| matches!(value, Literal::Id(x) if x == id)),
             Self::In(Field::Attribute(index), values) => match attribute(*index) {
                 AttributeValue::Keywords(list) => {
@@ -202,11 +201,10 @@ impl Filter {
                 value => values.iter().any(|literal| value.compare(literal) == Some(Ordering::Equal)),
             },
             Self::Compare(Field::Id, comparison, Literal::Id(operand)) => comparison.accepts(id.cmp(operand)),
-            Self::Compare(Field::Id, ..) => false,
+            Self::Nothing | Self::Compare(Field::Id, ..) => false,
             Self::Compare(Field::Attribute(index), comparison, operand) => {
                 attribute(*index).compare(operand).is_some_and(|ordering| comparison.accepts(ordering))
             }
-            Self::Exists(Field::Id) => true,
             Self::Exists(Field::Attribute(index)) => attribute(*index).exists(),
             Self::Not(inner) => !inner.matches(id, attribute),
             Self::And(parts) => parts.iter().all(|part| part.matches(id, attribute)),

@@ -6,7 +6,7 @@ const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 const EXPECTED: &str = "an RFC 3339 instant with an offset, such as \"2026-11-21T08:30:00Z\"";
 
 /// Microseconds since the Unix epoch. Says what was expected if the text is no such instant.
-pub(super) fn parse(text: &str) -> Result<i64, String> {
+pub(crate) fn parse(text: &str) -> Result<i64, String> {
     let (local, offset) = split(text).ok_or_else(|| format!("expected {EXPECTED}"))?;
     // jiff checks the calendar; its own `Timestamp` ends some hours before the year 9999 does.
     let local: DateTime = local.parse().map_err(|_| format!("no such date or time: expected {EXPECTED}"))?;

@@ -269,3 +269,68 @@ impl Keys {
         !self.seen.insert(key.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind_and_pointer(body: &str) -> (JsonErrorKind, String) {
+        let error = read(body.as_bytes(), JsonLimits::default()).expect_err(body);
+        (error.kind, error.pointer)
+    }
+
+    #[test]
+    fn depth_is_bounded_just_there() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(read(nested(64).as_bytes(), JsonLimits::default()).is_ok());
+        assert_eq!(kind_and_pointer(&nested(65)).0, JsonErrorKind::TooDeep);
+        assert!(read(nested(2).as_bytes(), JsonLimits { max_depth: 2 }).is_ok());
+        assert!(read(nested(3).as_bytes(), JsonLimits { max_depth: 2 }).is_err());
+        let bomb = "[".repeat(1 << 20);
+        let error = read(bomb.as_bytes(), JsonLimits { max_depth: u32::MAX }).expect_err("the bomb");
+        assert_eq!(error.kind, JsonErrorKind::TooDeep);
+    }
+
+    #[test]
+    fn a_repeated_key_is_found_among_any_number_of_keys() {
+        for count in [1, 2, Keys::FEW - 1, Keys::FEW, Keys::FEW + 1, 1_000] {
+            let members: Vec<_> = (0..count).map(|index| format!(r#""k{index}":{index}"#)).collect();
+            assert!(read(format!("{{{}}}", members.join(",")).as_bytes(), JsonLimits::default()).is_ok(), "{count}");
+            for repeated in [0, count / 2, count - 1] {
+                let body = format!(r#"{{{},"k{repeated}":0}}"#, members.join(","));
+                assert_eq!(kind_and_pointer(&body), (JsonErrorKind::DuplicateKey, format!("/k{repeated}")));
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_cut_anywhere_is_refused_and_never_more_than_its_path_is_named() {
+        let body = r#"{"a":[1,{"b":"c\u00e9"},null],"d":{"e":-1.5e3}}"#;
+        assert!(read(body.as_bytes(), JsonLimits::default()).is_ok());
+        let places = ["", "/a", "/a/0", "/a/1", "/a/1/b", "/a/2", "/d", "/d/e"];
+        for end in 0..body.len() {
+            let (kind, pointer) = kind_and_pointer(&body[..end]);
+            assert_eq!(kind, JsonErrorKind::Invalid, "{}", &body[..end]);
+            assert!(places.contains(&pointer.as_str()), "{pointer} in {}", &body[..end]);
+        }
+    }
+
+    #[test]
+    fn errors_name_line_and_column() {
+        let error = read(b"{\n  \"a\": nulL\n}", JsonLimits::default()).expect_err("cut");
+        assert_eq!((error.pointer.as_str(), error.detail.as_str()), ("/a", "expected ident at line 2 column 11"));
+    }
+
+    #[test]
+    fn a_number_has_one_form() {
+        let number = |text: &str| match read(text.as_bytes(), JsonLimits::default()) {
+            Ok(Json::Number(number)) => number,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(number("-0.0"), Number::Integer(0)));
+        assert!(matches!(number("1e2"), Number::Integer(100)));
+        assert!(matches!(number("18446744073709551615"), Number::Integer(18_446_744_073_709_551_615)));
+        assert!(matches!(number("9007199254740993"), Number::Integer(9_007_199_254_740_993)));
+        assert!(matches!(number("1e-400"), Number::Integer(0)));
+    }
+}

@@ -8,12 +8,16 @@
 mod canonical;
 mod error;
 mod filter;
-mod instant;
+pub(crate) mod instant;
 mod json;
 mod options;
 mod parse;
 mod pointer;
 mod suggest;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

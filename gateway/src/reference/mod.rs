@@ -9,6 +9,8 @@ mod score;
 mod vector;
 mod walk;
 
+#[cfg(all(test, feature = "demo-data"))]
+mod recorded_tests;
 #[cfg(test)]
 mod tests;
 

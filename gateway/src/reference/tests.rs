@@ -312,3 +312,23 @@ fn paths_are_shortest_and_smallest() {
     let near_e: Vec<_> = found.neighbours[3].iter().map(|n| path_text(n.path.as_ref().unwrap())).collect();
     assert_eq!(near_e, ["e <-uses- f", "e <-uses- f <-uses- b"]);
 }
+
+#[test]
+fn the_store_scores_to_the_last_bit_as_the_definition_does() {
+    use rand::{RngExt, SeedableRng};
+    let random = &mut rand::rngs::Xoshiro256PlusPlus::seed_from_u64(1);
+    for metric in [Metric::Cosine, Metric::Ip, Metric::L2] {
+        for dimensions in [1, 2, 3, 7, 16, 64, 383, 384] {
+            let mut vector = || -> Vec<f32> {
+                let scale = 10_f32.powi(random.random_range(-20..20));
+                (0..dimensions).map(|_| random.random_range(-1.0..1.0_f32) * scale).collect()
+            };
+            let (query, stored) = (vector(), vector());
+            for stored in [&stored, &query] {
+                let (own, other) =
+                    (similarity(metric, &query, stored), crate::backend::embedded::score(metric, &query, stored));
+                assert_eq!(own.to_bits(), other.to_bits(), "{metric:?} of {dimensions}: {own} {other}");
+            }
+        }
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 use values::as_text;
-pub use values::{Attributes, Vectors};
+pub use values::{Attributes, NamedVector, Vectors};
 
 use crate::{
     backend::{Path, PathStep},

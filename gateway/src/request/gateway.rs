@@ -17,6 +17,9 @@ use crate::{
     telemetry::Metrics,
 };
 
+/// Request bodies that are remembered take this part of what L1 may take, beside it.
+const MEMO_SHARE: u64 = 8;
+
 /// Everything that a query's life needs, shared by all connections.
 pub struct Gateway {
     state: ArcSwap<State>,
@@ -28,6 +31,7 @@ pub struct Gateway {
 pub(super) struct State {
     pub catalog: Arc<Catalog>,
     pub memo: BodyMemo,
+    pub memo_bytes: u64,
     pub planner: Planner,
     pub l1: Arc<L1>,
     pub epochs: Arc<Epochs>,
@@ -58,9 +62,11 @@ impl Gateway {
         metrics: Arc<Metrics>,
     ) -> Self {
         let epochs = Arc::new(Epochs::default());
+        let memo_bytes = cache.l1.max_bytes / MEMO_SHARE;
         let state = State {
+            memo_bytes,
             catalog: Arc::new(catalog),
-            memo: BodyMemo::default(),
+            memo: BodyMemo::new(memo_bytes),
             planner: Planner::new(model.clone()),
             l1: Arc::new(L1::new(&cache.l1, epochs.clone())),
             epochs,
@@ -76,7 +82,8 @@ impl Gateway {
         let old = self.state.load();
         self.state.store(Arc::new(State {
             catalog: Arc::new(catalog),
-            memo: BodyMemo::default(),
+            memo: BodyMemo::new(old.memo_bytes),
+            memo_bytes: old.memo_bytes,
             planner: Planner::new(self.model.clone()),
             l1: old.l1.clone(),
             epochs: old.epochs.clone(),

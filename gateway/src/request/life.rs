@@ -21,8 +21,8 @@ use super::{
 use crate::{
     backend::{BackendError, CallContext, ErrorKind, ReachRequest},
     cache::{
-        BodyMemo, CacheReport, Digest, ETag, Filling, Joined, KeyBuilder, LookupOutcome, Remembered, Stage, Stamp,
-        StoreOutcome, StoredAnswer, Tag, Tier,
+        CacheReport, Digest, ETag, Filling, Joined, KeyBuilder, LookupOutcome, Remembered, Stage, Stamp, StoreOutcome,
+        StoredAnswer, Tag, Tier,
     },
     catalog::{Collection, View},
     execute::{Enriched, Held, Job, LegMemo, Progress, Ranked, Trace, enrich},
@@ -97,8 +97,8 @@ impl<'a> Life<'a> {
     pub(super) async fn of_body(&mut self) -> Reply {
         let started = Instant::now();
         let incoming = self.incoming;
-        let memo = BodyMemo::digest(&incoming.principal, incoming.endpoint, &incoming.body);
-        if let Some(remembered) = self.state.memo.get(&memo) {
+        let (principal, endpoint, body) = (&*incoming.principal, incoming.endpoint, &incoming.body);
+        if let Some(remembered) = self.state.memo.get(principal, endpoint, body) {
             self.spent(Step::Understand, started);
             if let Some(answer) = self.lookup(&remembered.key, &remembered.options) {
                 return Ok(answer);
@@ -107,7 +107,7 @@ impl<'a> Life<'a> {
         let json = query::read_json(&incoming.body, JsonLimits::default())?;
         let understood = self.understand(&json, started)?;
         let remembered = Remembered { key: understood.key, options: understood.options.clone() };
-        self.state.memo.insert(memo, remembered);
+        self.state.memo.insert(principal, endpoint, body, remembered);
         self.of_understood(&understood).await
     }
 
@@ -129,7 +129,7 @@ impl<'a> Life<'a> {
         // Epochs are taken before any data is read: what moves from now on keeps the answer out of the cache.
         let created = Instant::now();
         let groups = groups(understood);
-        let stamp = Arc::new(self.state.epochs.stamp(groups.iter()));
+        let stamp = self.state.epochs.stamp(groups.iter());
         let alone = CancellationToken::new();
         let _cancel = alone.clone().drop_guard();
         let ctx = self.context(&understood.options, alone);
@@ -192,7 +192,7 @@ impl<'a> Life<'a> {
         self.spent(Step::Lookup, started);
         let (stored, _) = hit?;
         let age = started.saturating_duration_since(stored.created);
-        Some(self.answer(stored.body.clone(), Some(stored.etag), age, stored.groups.clone()))
+        Some(self.answer(stored.body, Some(stored.etag), age, stored.groups))
     }
 
     /// **wait**: one request makes an answer, the others wait for it and look again.
@@ -200,9 +200,12 @@ impl<'a> Life<'a> {
         let options = &understood.options;
         let mode = self.cache_mode(options);
         let deadline = self.deadline(options);
+        // A repeat that was known by its body has looked already.
+        let mut looked = self.report.is_some();
         loop {
-            // A repeat known by its body has looked already; a second look costs little and may find a new answer.
-            if let Some(answer) = self.lookup(&understood.key, options) {
+            if !std::mem::take(&mut looked)
+                && let Some(answer) = self.lookup(&understood.key, options)
+            {
                 return Ok(Turn::Served(Box::new(answer)));
             }
             if mode == CacheMode::Only {
@@ -218,10 +221,13 @@ impl<'a> Life<'a> {
             match joined {
                 Ok(Joined::Fills(filling)) => {
                     // The one before may have finished between the look and the turn.
-                    return Ok(match self.lookup(&understood.key, options) {
-                        Some(answer) => Turn::Served(Box::new(answer)),
-                        None => Turn::Fills(Some(filling)),
-                    });
+                    let seen = self.report;
+                    if let Some(answer) = self.lookup(&understood.key, options) {
+                        return Ok(Turn::Served(Box::new(answer)));
+                    }
+                    // What the first look found is the reason why this request fills.
+                    self.report = seen;
+                    return Ok(Turn::Fills(Some(filling)));
                 }
                 Ok(Joined::Waited) => {
                     self.spent(Step::Wait, started);
@@ -413,7 +419,7 @@ impl<'a> Life<'a> {
         body: Vec<u8>,
         started: Instant,
         groups: Arc<[Arc<str>]>,
-        stamp: &Arc<Stamp>,
+        stamp: &Stamp,
     ) -> Answer {
         let admitting = Instant::now();
         let l1 = &self.state.l1;

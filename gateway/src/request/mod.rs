@@ -7,11 +7,13 @@ mod gateway;
 mod life;
 mod resolve;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use body::{
-    AnswerBody, Attributes, BatchBody, BatchResult, ExplainBody, Item, NeighbourBody, PathBody, ProblemBody, Scores,
-    StepBody, StepDirection, Vectors, Warning, WarningCode,
+    AnswerBody, Attributes, BatchBody, BatchResult, ExplainBody, Item, NamedVector, NeighbourBody, PathBody,
+    ProblemBody, Scores, StepBody, StepDirection, Vectors, Warning, WarningCode,
 };
 pub use gateway::{CacheStatistics, Gateway, Purge};
 pub use types::{Answer, Endpoint, Finished, Hints, Incoming, LegCalls, Reply, Step, Timing};

@@ -183,7 +183,7 @@ impl Resolver<'_> {
             .await?;
         if self.write {
             // An embedding depends on the model alone, which is part of its key.
-            let stamp = Arc::new(self.epochs.stamp([]));
+            let stamp = self.epochs.stamp([]);
             self.l1.admit_stage(key, Stage::Embedding(vector.clone()), now, &stamp);
         }
         Ok(vector.clone())

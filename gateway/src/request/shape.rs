@@ -8,7 +8,7 @@ use super::{
     AnswerBody, Attributes, ExplainBody, Item, NeighbourBody, PathBody, Scores, Timing, Vectors, Warning, WarningCode,
 };
 use crate::{
-    backend::{Neighbour, Path},
+    backend::{Access, Neighbour, Path},
     cache::LookupOutcome,
     catalog::CollectionSchema,
     execute::{Enriched, Trace},
@@ -86,6 +86,7 @@ pub(super) fn warnings(unknown: &[NodeRef], partial: bool) -> Vec<Warning> {
 pub(super) fn analyze(report: &mut PlanReport, trace: &Trace, timing: &Timing) {
     let operators = trace.runs().into_iter().map(|run| OperatorReport {
         operator: run.operator,
+        access: run.access.map(Access::as_str),
         rows_in: run.rows_in,
         rows_out: run.rows_out,
         examined: run.examined,

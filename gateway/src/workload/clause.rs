@@ -33,7 +33,7 @@ impl Clause {
     }
 
     /// One holds.
-    pub(super) fn or(self, other: Self) -> Self {
+    pub(super) fn or(&self, other: &Self) -> Self {
         Self {
             rows: &self.rows | &other.rows,
             form: format!("({} | {})", self.form, other.form),

@@ -7,15 +7,48 @@ use serde_json::{Value, json};
 use super::{
     class::Correlation,
     clause::Clause,
-    random::{Source, one, weighted},
+    random::{Source, one, source, weighted},
     survey::{Field, Survey, Values, compare, spelled, word, words_at},
 };
-use crate::backend::embedded::Column;
+use crate::{
+    backend::embedded::{Column, Parts},
+    catalog::CollectionSchema,
+};
 
 /// Filters drawn for one query; the best is taken.
 const ATTEMPTS: usize = 10;
 /// Longest list of one operator.
 const LONGEST_LIST: usize = 16;
+
+/// A filter and how much it lets through.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DrawnFilter {
+    /// The `filter` object of a query.
+    pub json: Value,
+    /// Fraction of the entities that pass.
+    pub selectivity: f64,
+}
+
+/// Filters that pass about a given fraction of the entities, at least one of them. None where there is no entity.
+pub fn draw_filters(
+    schema: &CollectionSchema,
+    parts: &Parts,
+    selectivity: f64,
+    count: usize,
+    seed: u64,
+) -> Vec<DrawnFilter> {
+    let survey = Survey::new(schema, parts);
+    let around: Vec<u32> = survey.entities.iter().collect();
+    let near = RoaringBitmap::new();
+    let wanted = Wanted { selectivity, around: &around, correlation: Correlation::None, near: &near };
+    (0..count as u64)
+        .filter_map(|number| survey.filter(&mut source(seed, "filter", number), &wanted))
+        .map(|clause| DrawnFilter {
+            selectivity: clause.rows.len() as f64 / survey.entities.len() as f64,
+            json: clause.json.into(),
+        })
+        .collect()
+}
 
 /// What a filter is drawn for.
 pub(super) struct Wanted<'a> {
@@ -126,7 +159,7 @@ impl Survey<'_> {
                 let other_focus = self.entities.select(random.random_range(0..self.entities.len() as u32))?;
                 let left = self.leaf(random, focus, selectivity / 2.0)?;
                 let right = self.leaf(random, other_focus, selectivity / 2.0)?;
-                if left.json == right.json { left } else { left.or(right) }
+                if left.json == right.json { left } else { left.or(&right) }
             }
             Structure::Negation => self.negation(random, focus, selectivity)?,
         };
@@ -149,8 +182,11 @@ impl Survey<'_> {
 
     /// One condition that holds for `focus`, on a field drawn at random.
     fn leaf(&self, random: &mut Source, focus: u32, selectivity: f64) -> Option<Clause> {
-        let index = one(random, &(0..self.fields.len()).collect::<Vec<_>>())?;
-        let field = &self.fields[index];
+        let weights: Vec<(usize, f64)> = self.fields.iter().map(Field::weight).enumerate().collect();
+        if weights.is_empty() {
+            return None;
+        }
+        let field = &self.fields[weighted(random, &weights)];
         let count = self.count(selectivity);
         if selectivity > 0.3 && random.random_bool(0.1) {
             return self.exists(field, focus);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
 use super::class::{Origin, QueryClass};
 
@@ -63,7 +63,7 @@ impl Mix {
 impl fmt::Display for Mix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY);
+        table.load_style(ASCII_MARKDOWN);
         table.set_header(["stratum", "value", "queries", "share"]);
         let mut last = usize::MAX;
         for ((stratum, _, label), count) in &self.counts {

@@ -23,13 +23,14 @@ mod survey;
 mod vectors;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 #[cfg(test)]
 mod scale_tests;
 #[cfg(test)]
 mod tests;
 
 pub use class::{AnchorClass, Correlation, Drill, Origin, QueryClass, Shape, VectorSource};
+pub use filters::{DrawnFilter, draw_filters};
 pub use generator::{GeneratedQuery, Generator, WorkloadOptions};
 pub use mix::Mix;
 pub use scale::{ScaleError, scale};

@@ -14,7 +14,7 @@ use crate::{
 
 const DIMENSIONS: usize = 16;
 
-pub(super) fn schema() -> CollectionSchema {
+pub(crate) fn schema() -> CollectionSchema {
     let attribute = |name: &str, kind| AttributeSchema { name: name.into(), kind };
     CollectionSchema {
         name: "papers".into(),
@@ -41,7 +41,7 @@ pub(super) fn schema() -> CollectionSchema {
 }
 
 /// `entities` papers, and a tenth as many nodes without a vector at the end of the ids.
-pub(super) fn parts(entities: u32) -> Parts {
+pub(crate) fn parts(entities: u32) -> Parts {
     let random = &mut source(7, "sample", 0);
     let nodes = entities + entities / 10;
     let topic = |row: u32| (row * 7919 % 97).min(row % 23) % 20;

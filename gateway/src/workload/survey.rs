@@ -32,7 +32,15 @@ pub(super) struct Survey<'a> {
 pub(super) struct Field<'a> {
     pub(super) name: &'a str,
     pub(super) attribute: u16,
+    pub(super) kind: AttributeType,
     pub(super) values: Values<'a>,
+}
+
+impl Field<'_> {
+    /// How often conditions are drawn on it. Nobody asks for whole texts often.
+    pub(super) fn weight(&self) -> f64 {
+        if self.kind == AttributeType::Text { 0.1 } else { 1.0 }
+    }
 }
 
 /// Values in the form that conditions are drawn from.
@@ -61,7 +69,7 @@ impl<'a> Survey<'a> {
             .zip(schema.attributes.iter().zip(&parts.columns))
             .filter_map(|(attribute, (schema, column))| {
                 let values = Values::new(column, schema.kind, &entities)?;
-                Some(Field { name: &*schema.name, attribute, values })
+                Some(Field { name: &schema.name, attribute, kind: schema.kind, values })
             })
             .collect();
         Self { schema, parts, entities, ranked, fields, edges: parts.edges.iter().map(Adjacency::new).collect() }

@@ -87,7 +87,7 @@ fn encode(x: &[f32], codes: &mut Vec<i8>) -> RowCode {
 }
 
 /// The smallest single that is not below a double.
-pub(super) fn round_up(value: f64) -> f32 {
+fn round_up(value: f64) -> f32 {
     let single = value as f32;
     if f64::from(single) < value { single.next_up() } else { single }
 }

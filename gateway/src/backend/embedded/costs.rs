@@ -27,6 +27,7 @@ use crate::{
 
 /// Rows of a sample.
 const SAMPLE: u32 = 1_024;
+const STRETCH: u32 = 32;
 const ROUNDS: usize = 5;
 
 /// Below this many rows a measurement says more of the clock than of the work.
@@ -64,12 +65,15 @@ pub(super) fn vector_costs(data: &Dataset) -> VectorCosts {
                 Ranked::scan(space, query, Some(&sample), None, watch).map(|(ranked, _)| ranked)
             };
             let scanned = median_ns(|| drop(black_box(scan(watch))));
-            let ordered = median_ns(|| {
-                let Ok(mut ranked) = scan(watch) else { return };
-                black_box(ranked.next(space, 10, watch, |_| true)).ok();
-            });
             costs.score_ns = floor(scanned / rows / (space.dimensions() as f64 / 64.0).max(1.0), 0.2);
-            costs.order_ns = floor((ordered - scanned) / rows, 0.5);
+            if let Ok(scans) = (0..ROUNDS).map(|_| scan(watch)).collect::<Result<Vec<_>, _>>() {
+                let mut scans = scans.into_iter();
+                let ordered = median_ns(|| {
+                    let next = scans.next().map(|mut ranked| ranked.next(space, 10, watch, |_| true));
+                    black_box(next);
+                });
+                costs.order_ns = floor(ordered / rows, 0.5);
+            }
             let one = bitmap_of(&[space.usable().min().unwrap_or(0)], data.rows());
             let call = median_ns(|| {
                 let Some(query) = space.query(&vector) else { return };
@@ -142,10 +146,10 @@ pub(super) fn graph_costs(data: &Dataset) -> GraphCosts {
     costs
 }
 
-/// Rows spread evenly over all.
+/// Short stretches of rows spread evenly over all: scans go through rows in order, selective searches jump.
 fn sampled_rows(data: &Dataset) -> Vec<u32> {
-    let step = (data.rows() / SAMPLE).max(1);
-    (0..data.rows()).step_by(step as usize).take(SAMPLE as usize).collect()
+    let step = (data.rows() / SAMPLE).max(1) * STRETCH;
+    (0..data.rows()).filter(|row| row % step < STRETCH).take(SAMPLE as usize).collect()
 }
 
 /// A condition as queries have it: a range of about a tenth of a number's values, or one value of a text.

@@ -8,7 +8,6 @@
 use std::{cmp::Ordering, collections::BinaryHeap};
 
 use super::{
-    codes::round_up,
     space::{SpaceQuery, VectorSpace},
     watch::Watch,
 };
@@ -17,6 +16,9 @@ use crate::backend::BackendError;
 /// Rows brought into order at first, and for each hit asked for.
 const FIRST_CHUNK: usize = 256;
 const CHUNK_PER_HIT: usize = 4;
+
+/// Rows scanned between two looks at the watch.
+const SCAN_STRIDE: u64 = 512;
 
 /// How good a bound is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +90,8 @@ impl Ranked {
             if threshold.is_none_or(|threshold| bound >= threshold) {
                 waiting.push(key(bound, row));
             }
-            watch.spend(1)
+            // A look at the clock a row would cost as much as the row.
+            if scored % SCAN_STRIDE == 0 { watch.spend(SCAN_STRIDE as usize) } else { Ok(()) }
         })?;
         let quality = if space.is_coded() { Quality::Coded } else { Quality::Near };
         let ceiling = f64::INFINITY;
@@ -168,8 +171,11 @@ impl Ranked {
 
 /// A number that orders as (bound rounded up to a single, row descending).
 fn key(bound: f64, row: u32) -> u64 {
-    let bits = round_up(bound).to_bits();
-    let ordered = if bits >> 31 == 0 { bits | 1 << 31 } else { !bits };
+    let single = bound as f32;
+    let bits = single.to_bits();
+    let ordered = bits ^ (((bits as i32 >> 31) as u32) | 1 << 31);
+    // The next number is the next single, so rounding up needs no branch.
+    let ordered = ordered + u32::from(f64::from(single) < bound);
     u64::from(ordered) << 32 | u64::from(!row)
 }
 

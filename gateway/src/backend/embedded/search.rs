@@ -13,16 +13,13 @@ use super::{
     space::SpaceQuery,
     watch::{Watch, run},
 };
-use crate::{
-    backend::{Access, BackendError, CallContext, ErrorKind, Hit, Page, RankedCursor, VectorCosts},
-    query::Filter,
-};
+use crate::backend::{Access, BackendError, CallContext, ErrorKind, Hit, Page, RankedCursor, VectorCosts};
 
 /// A search whose names are resolved and which has not looked at a row yet.
 pub(super) struct Prepared {
     /// `None` for a ranking by id.
     pub(super) query: Option<(u16, SpaceQuery)>,
-    pub(super) filter: Filter,
+    pub(super) predicate: Predicate,
     pub(super) within: Option<Arc<RoaringBitmap>>,
     pub(super) access: Access,
     pub(super) threshold: Option<f64>,
@@ -89,8 +86,7 @@ impl State {
     /// Looks at the candidates, if nobody has yet.
     fn open(self, data: &Dataset, watch: &mut Watch<'_>) -> Result<Self, BackendError> {
         let Self::Prepared(prepared) = self else { return Ok(self) };
-        let Prepared { query, filter, within, access, threshold, excluded } = *prepared;
-        let predicate = Predicate::new(data, &filter);
+        let Prepared { query, predicate, within, access, threshold, excluded } = *prepared;
         let base = query.as_ref().map_or(data.answerable(), |(space, _)| data.usable(*space));
         let (rows, predicate, mut examined) = candidates(data, base, within.as_deref(), access, predicate, watch)?;
         let sieve = Sieve { predicate, excluded };
@@ -157,7 +153,7 @@ impl State {
         match self {
             Self::Exhausted => 0.0,
             Self::Prepared(prepared) => {
-                let predicate = Predicate::new(data, &prepared.filter);
+                let predicate = &prepared.predicate;
                 let within = prepared.within.as_ref().map_or(u64::from(data.rows()), |within| within.len());
                 let (rows, before) = match prepared.access {
                     Access::RankThenFilter => (within, 0.0),

@@ -159,7 +159,7 @@ impl VectorSpace {
             Metric::L2 => {
                 let sum = q + x;
                 let square = q * q + x * x - 2.0 * product - self.slack * sum * sum;
-                -square.max(0.0).sqrt()
+                0.0 - square.max(0.0).sqrt()
             }
         }
     }

@@ -105,7 +105,8 @@ impl VectorStore for EmbeddedStore {
         let mut excluded: Vec<u32> = excluded.iter().filter_map(|id| self.data.ordinal(id)).collect();
         excluded.sort_unstable();
         let within = within.map(|set| self.rows_of(&set));
-        let prepared = Prepared { query, filter, within, access, threshold, excluded };
+        let predicate = Predicate::new(&self.data, &filter);
+        let prepared = Prepared { query, predicate, within, access, threshold, excluded };
         let costs = self.vector_statistics.load().costs;
         Ok(Box::new(EmbeddedCursor::new(&self.backend, &self.data, costs, prepared)))
     }

@@ -55,17 +55,5 @@ fn check_reach(checker: &mut Checker<'_>, principal: &PrincipalConfig, path: &Ke
             let names = config.collections.keys().map(String::as_str);
             checker.known("collection", name, &table, names, path.key("collections").index(index));
         }
-    } else if principal.tenant.is_some() && !checker.locations.contains(&path.key("collections")) {
-        // A collection without a forced filter shows every tenant's data; that has to be said on purpose.
-        let open = config.collections.iter().find(|(_, collection)| collection.tenant_filter.is_none());
-        if let Some((name, _)) =
-            open.filter(|(name, _)| !checker.locations.contains(&KeyPath::of(["collections", name, "tenant_filter"])))
-        {
-            let message =
-                format!("it may ask `{name}`, which has no tenant_filter, so it would see all tenants' data there");
-            let problem = checker.value(ProblemKind::Contradiction, path.key("tenant"), message);
-            problem.suggestion =
-                Some("add tenant_filter to the collection, or list the principal's collections".into());
-        }
     }
 }

@@ -54,8 +54,8 @@ fn the_version_changes_with_any_file() {
     let vectors = include_bytes!("../../../../examples/packages/student-embedder/vectors.i8.npy");
     let mut other = scales.to_vec();
     *other.last_mut().unwrap() ^= 1;
-    let again = StudentEmbedder::from_bytes(VOCABULARY, Bytes::from_static(vectors), scales).unwrap();
-    let changed = StudentEmbedder::from_bytes(VOCABULARY, Bytes::from_static(vectors), &other).unwrap();
+    let again = StudentEmbedder::from_bytes(VOCABULARY, &Bytes::from_static(vectors), scales).unwrap();
+    let changed = StudentEmbedder::from_bytes(VOCABULARY, &Bytes::from_static(vectors), &other).unwrap();
     assert_eq!(student.version(), again.version());
     assert_ne!(student.version(), changed.version());
 }
@@ -65,7 +65,7 @@ fn files_that_do_not_belong_together_are_refused() {
     let scales = include_bytes!("../../../../examples/packages/student-embedder/scales.f32.npy");
     let vectors = Bytes::from_static(include_bytes!("../../../../examples/packages/student-embedder/vectors.i8.npy"));
     let read = |vocabulary: &[u8], vectors: &Bytes, scales: &[u8]| {
-        StudentEmbedder::from_bytes(vocabulary, vectors.clone(), scales).map(drop)
+        StudentEmbedder::from_bytes(vocabulary, vectors, scales).map(drop)
     };
     let one_word_more = [VOCABULARY, b"onewordmore\n"].concat();
     assert!(matches!(read(&one_word_more, &vectors, scales), Err(StudentError::Shapes { .. })));

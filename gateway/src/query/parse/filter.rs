@@ -110,12 +110,11 @@ fn apply(operator: &str, operand: &Node<'_>, target: Target<'_>) -> Result<Filte
         "$lte" => ordering(Comparison::LessOrEqual, operand, target),
         "$gt" => ordering(Comparison::Greater, operand, target),
         "$gte" => ordering(Comparison::GreaterOrEqual, operand, target),
-        "$in" => Ok(Filter::one_of(field, operands(operand, target)?)),
         "$nin" => Ok(Filter::negate(Filter::one_of(field, operands(operand, target)?))),
         "$any" | "$all" if !target.is_list() => {
             Err(target.mismatch(operand, &format!("`{operator}` applies to lists only; use $in")))
         }
-        "$any" => Ok(Filter::one_of(field, operands(operand, target)?)),
+        "$in" | "$any" => Ok(Filter::one_of(field, operands(operand, target)?)),
         "$all" => Ok(Filter::contains_all(field, operands(operand, target)?)),
         "$exists" => Ok(match operand.boolean()? {
             true => exists(field),

@@ -106,7 +106,7 @@ fn anchor(node: &Node<'_>, graph: &GraphSchema, schema: &CollectionSchema) -> Re
     let labels = || graph.labels.iter().map(|label| &**label);
     if !matches!(node.json, Json::Object(_)) {
         if graph.labels.len() > 1 {
-            return Err(node.wrong_type("an object with `label` and `id`: the graph has several labels"));
+            return Err(node.wrong_type("an object with `label` and `id` (the graph has several labels)"));
         }
         return Ok(NodeRef { label: 0, id: entity_id(node, schema.id_type)? });
     }

@@ -22,8 +22,8 @@ pub struct Attributes(pub Vec<(Arc<str>, AttributeValue)>);
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Vectors(pub Vec<NamedVector>);
 
-/// A vector's name, and the vector if there is a usable one.
-pub(crate) type NamedVector = (Arc<str>, Option<Arc<[f32]>>);
+/// A vector's name, and the vector if it is usable.
+pub type NamedVector = (Arc<str>, Option<Arc<[f32]>>);
 
 /// Writes a value in its wire form, a string.
 pub(super) fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {

@@ -118,9 +118,8 @@ proptest! {
 
 #[test]
 fn ties_across_the_last_place_go_by_id() {
-    let node = super::world::Node {
-        colour: None, size: None, weight: None, tags: None, owner: None, vector: Some([1, 0, 0]),
-    };
+    let node =
+        super::world::Node { colour: None, size: None, weight: None, tags: None, owner: None, vector: Some([1, 0, 0]) };
     // Equal directions of different length: cosine ties all of them.
     let nodes = (0..9).map(|i| super::world::Node { vector: Some([1 + i % 3, 0, 0]), ..node.clone() }).collect();
     let world = World { metric: Metric::Cosine, nodes, edges: (1..9).map(|i| (0, 0, i)).collect() };

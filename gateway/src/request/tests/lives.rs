@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use super::world::{Node, World, ask, schema};
 use crate::{
     backend::{
-        BackendError, CallContext, Checked, Entity, GraphCapabilities, GraphStatistics, GraphStore, Neighbour, NodeScope,
-        Path, Projection, RankedCursor, Reach, ReachRequest, Search, VectorCapabilities, VectorStatistics, VectorStore,
+        BackendError, CallContext, Checked, Entity, GraphCapabilities, GraphStatistics, GraphStore, Neighbour,
+        NodeScope, Path, Projection, RankedCursor, Reach, ReachRequest, Search, VectorCapabilities, VectorStatistics,
+        VectorStore,
         embedded::{Dataset, EmbeddedStore},
     },
     cache::{LookupOutcome, StoreOutcome},
@@ -140,7 +141,7 @@ fn fixture(slow: Duration) -> (Arc<Gateway>, Arc<Counted>) {
     let world = World { metric: Metric::Cosine, nodes: nodes.collect(), edges: (1..20).map(|i| (0, 0, i)).collect() };
     let schema = Arc::new(schema(world.metric));
     let dataset = Dataset::build(schema.clone(), world.parts()).expect("a world is valid");
-    let inner = EmbeddedStore::new("local".into(), Arc::new(dataset)).expect("one label");
+    let inner = EmbeddedStore::new("local".into(), Arc::new(dataset));
     let store = Arc::new(Counted {
         inner,
         searches: AtomicU32::new(0),
@@ -243,7 +244,11 @@ async fn a_purge_of_a_group_that_an_answer_names_outdates_it() {
         assert_eq!(reply(&gateway, &body).await.unwrap().cache.lookup, LookupOutcome::Invalidated);
     }
     gateway.purge(&Purge::Tags(vec!["things;id=n04".into()]));
-    assert_eq!(reply(&gateway, &body).await.unwrap().cache.lookup, LookupOutcome::Hit, "another entity is another group");
+    assert_eq!(
+        reply(&gateway, &body).await.unwrap().cache.lookup,
+        LookupOutcome::Hit,
+        "another entity is another group"
+    );
 }
 
 #[tokio::test]

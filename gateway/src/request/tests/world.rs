@@ -1,9 +1,6 @@
 //! Small random collections and queries.
 
-use std::{
-    sync::Arc,
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*};
@@ -163,7 +160,7 @@ impl World {
     pub(super) fn gateway(&self) -> Gateway {
         let schema = Arc::new(schema(self.metric));
         let dataset = Dataset::build(schema.clone(), self.parts()).expect("a world is valid");
-        let store = EmbeddedStore::new("local".into(), Arc::new(dataset)).expect("one label");
+        let store = EmbeddedStore::new("local".into(), Arc::new(dataset));
         let collection = Collection::new(schema, store.clone(), Some(store), None);
         Gateway::new(
             Catalog::new([collection]),
@@ -179,18 +176,16 @@ impl World {
 fn filter() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         (0..COLOURS.len()).prop_map(|c| json!({ "colour": COLOURS[c] })),
-        vec(0..COLOURS.len(), 0..3).prop_map(|cs| {
-            json!({ "colour": { "$in": cs.into_iter().map(|c| COLOURS[c]).collect::<Vec<_>>() } })
-        }),
+        vec(0..COLOURS.len(), 0..3)
+            .prop_map(|cs| { json!({ "colour": { "$in": cs.into_iter().map(|c| COLOURS[c]).collect::<Vec<_>>() } }) }),
         (0..COLOURS.len()).prop_map(|c| json!({ "colour": { "$gte": COLOURS[c] } })),
         (-4..13_i64).prop_map(|v| json!({ "size": { "$lt": v } })),
         (-4..13_i64).prop_map(|v| json!({ "size": { "$gte": v, "$ne": v + 1 } })),
         (-4..13_i64).prop_map(|v| json!({ "size": { "$lte": v as f64 + 0.5 } })),
         (-5..5_i8).prop_map(|v| json!({ "weight": { "$gt": f64::from(v) / 2.0 } })),
         (0..TAGS.len()).prop_map(|t| json!({ "tags": TAGS[t] })),
-        vec(0..TAGS.len(), 0..3).prop_map(|ts| {
-            json!({ "tags": { "$all": ts.into_iter().map(|t| TAGS[t]).collect::<Vec<_>>() } })
-        }),
+        vec(0..TAGS.len(), 0..3)
+            .prop_map(|ts| { json!({ "tags": { "$all": ts.into_iter().map(|t| TAGS[t]).collect::<Vec<_>>() } }) }),
         any::<bool>().prop_map(|exists| json!({ "tags": { "$exists": exists } })),
         (0..35_usize).prop_map(|n| json!({ "id": { "$lt": name(n) } })),
         Just(json!({})),

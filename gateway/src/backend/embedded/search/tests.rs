@@ -12,6 +12,7 @@ use crate::{
             testing::{Size, context, filter, passes, store},
         },
     },
+    query::Filter,
     value::EntityId,
 };
 
@@ -115,7 +116,7 @@ proptest! {
 
     #[test]
     fn every_access_gives_the_hits_of_a_scan_in_pages_of_any_size(
-        seed in any::<u64>(), rows in prop_oneof![0_u32..30, 80_u32..260]
+        seed in any::<u64>(), rows in prop_oneof![0_u32..30, 80_u32..260, 500_u32..900]
     ) {
         let store = store(seed, Size { rows, edges: 0 });
         let mut rng = StdRng::seed_from_u64(seed ^ 2);
@@ -248,5 +249,22 @@ async fn fetch_gives_what_was_stored_in_the_order_asked_for() {
         assert_eq!(entity.attributes, [data.attribute(row, 5), data.attribute(row, 0)]);
         assert_eq!(entity.vectors[0].as_deref(), data.vector(1, row));
         assert_eq!(entity.vectors[1].as_deref(), data.vector(0, row));
+    }
+}
+
+#[tokio::test]
+async fn a_search_long_enough_for_another_thread_gives_the_same_answer() {
+    let store = store(15, Size { rows: 30_000, edges: 0 });
+    let mut rng = StdRng::seed_from_u64(16);
+    for space in 0..3 {
+        let mut search = random_search(&mut rng, &store);
+        let row = store.data().usable(space).select(100).unwrap();
+        let vector = Arc::from(store.data().vector(space, row).unwrap());
+        search.ranking = Ranking::Similarity { space, vector };
+        search.filter = Filter::Everything;
+        search.threshold = None;
+        search.within = None;
+        let expected = naive(&store, &search);
+        assert_eq!(pages(&store, &search, || 7_001).await.0, expected);
     }
 }

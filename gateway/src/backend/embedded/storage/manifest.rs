@@ -47,11 +47,13 @@ impl Shape {
         if self.id_type != configured.id_type {
             all.push(differs("id type", Some(self.id_type.as_str()), Some(configured.id_type.as_str())));
         }
-        let kinds = |shape: &Self| shape.attributes.iter().map(|(n, kind)| (n.clone(), kind.as_str())).collect();
-        compare("attribute", kinds(self), kinds(configured), &mut all);
-        compare("dimensions of vector", self.vectors.clone(), configured.vectors.clone(), &mut all);
-        let edges = |shape: &Self| shape.edges.iter().flatten().map(|name| (name.clone(), "there")).collect();
-        compare("edge type", edges(self), edges(configured), &mut all);
+        let kinds =
+            |shape: &Self| -> Vec<_> { shape.attributes.iter().map(|(n, kind)| (n.clone(), kind.as_str())).collect() };
+        compare("attribute", &kinds(self), &kinds(configured), &mut all);
+        compare("dimensions of vector", &self.vectors, &configured.vectors, &mut all);
+        let edges =
+            |shape: &Self| -> Vec<_> { shape.edges.iter().flatten().map(|name| (name.clone(), "there")).collect() };
+        compare("edge type", &edges(self), &edges(configured), &mut all);
         if self.edges.is_some() != configured.edges.is_some() {
             let side = |shape: &Self| shape.edges.as_ref().map(|_| "there");
             all.push(differs("graph side", side(self), side(configured)));
@@ -63,18 +65,18 @@ impl Shape {
 /// Adds a line for each name that two sorted lists do not agree on.
 fn compare<T: PartialEq + Display>(
     what: &str,
-    loaded: Vec<(String, T)>,
-    configured: Vec<(String, T)>,
+    loaded: &[(String, T)],
+    configured: &[(String, T)],
     all: &mut Vec<String>,
 ) {
     let find = |list: &[(String, T)], name: &str| list.iter().position(|(other, _)| other == name);
-    for (name, value) in &loaded {
-        let other = find(&configured, name).map(|index| &configured[index].1);
+    for (name, value) in loaded {
+        let other = find(configured, name).map(|index| &configured[index].1);
         if other != Some(value) {
             all.push(differs(&format!("{what} `{name}`"), Some(value), other));
         }
     }
-    for (name, value) in configured.iter().filter(|(name, _)| find(&loaded, name).is_none()) {
+    for (name, value) in configured.iter().filter(|(name, _)| find(loaded, name).is_none()) {
         all.push(differs(&format!("{what} `{name}`"), None, Some(value)));
     }
 }

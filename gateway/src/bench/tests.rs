@@ -1,0 +1,65 @@
+//! That benchmarks run and say what they promise; never how fast anything is.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::workload::sample;
+
+fn corpus() -> Corpus {
+    Corpus::new(Arc::new(sample::schema()), sample::parts(600))
+}
+
+/// All figures of a report are numbers, and all baselines were measured.
+fn assert_sound(report: &Report) {
+    assert!(!report.figures.is_empty() && !report.notes.is_empty());
+    for figure in &report.figures {
+        assert!(figure.value.is_finite() && figure.value > 0.0, "{figure:?}");
+        assert!(figure.ratio.is_none_or(|ratio| ratio.is_finite() && ratio > 0.0), "{figure:?}");
+    }
+}
+
+fn names(report: &Report) -> Vec<&str> {
+    report.figures.iter().map(|figure| figure.metric.as_str()).collect()
+}
+
+#[test]
+fn the_filter_bench_compares_every_selectivity_with_a_scan() {
+    let report = filter(&corpus(), Effort::Quick).unwrap();
+    assert_sound(&report);
+    for selectivity in ["0.1 %", "1 %", "10 %"] {
+        let of_it = |figure: &&Figure| figure.metric.contains(&format!(" {selectivity},")) && figure.ratio.is_some();
+        assert_eq!(report.figures.iter().filter(of_it).count(), 3, "{:?}", names(&report));
+    }
+}
+
+#[test]
+fn the_plan_bench_measures_every_kind_of_plan() {
+    let report = plan(&corpus(), Effort::Quick).unwrap();
+    assert_sound(&report);
+    for kind in crate::planner::PlanKind::ALL {
+        assert!(names(&report).contains(&format!("plan/{}, p50", kind.as_str()).as_str()), "{:?}", names(&report));
+    }
+    let goal = report.figures.iter().find_map(|figure| figure.goal);
+    assert_eq!(goal, Some(Goal::AtMost(25.0)), "planning has a goal");
+}
+
+#[test]
+fn the_l1_bench_holds_hits_against_a_bare_server() {
+    let report = l1(&corpus(), Effort::Quick).unwrap();
+    assert_sound(&report);
+    for workload in ["like", "values"] {
+        let name = format!("l1/{workload}, requests");
+        let figure = report.figures.iter().find(|figure| figure.metric == name).unwrap();
+        assert_eq!((figure.goal, figure.baseline.is_some()), (Some(Goal::RatioAtLeast(0.95)), true));
+    }
+}
+
+#[test]
+fn a_collection_without_vectors_is_refused_in_words() {
+    let mut schema = sample::schema();
+    schema.vectors.clear();
+    let parts = crate::backend::embedded::Parts { vectors: Vec::new(), ..sample::parts(50) };
+    let corpus = Corpus::new(Arc::new(schema), parts);
+    assert!(filter(&corpus, Effort::Quick).unwrap_err().to_string().contains("no vectors"));
+    assert!(l1(&corpus, Effort::Quick).unwrap_err().to_string().contains("no vectors"));
+}

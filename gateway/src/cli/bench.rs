@@ -1,0 +1,146 @@
+//! `forebay bench`: figures against baselines of the same run.
+
+use std::path::PathBuf;
+
+use super::{Failure, output::print, workload::open};
+use crate::bench::{self, BenchError, Corpus, Effort, Report, Served};
+
+/// Measure something against a baseline of the same run
+///
+/// Figures mean something only in a release build on a quiet machine.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What to measure
+    #[arg(value_enum)]
+    name: Name,
+    /// The configuration file [default: the packages of the demo]
+    #[arg(long, value_name = "FILE", requires = "collection")]
+    config: Option<PathBuf>,
+    /// The collection of that configuration
+    #[arg(long, requires = "config")]
+    collection: Option<String>,
+    /// Write the figures to a file, as a JSON array
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Do little of everything: shows that it runs, not how fast
+    #[arg(long)]
+    quick: bool,
+}
+
+impl Args {
+    fn effort(&self) -> Effort {
+        if self.quick { Effort::Quick } else { Effort::Full }
+    }
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Name {
+    /// Answers from memory, against a bare hyper server that sends as many bytes
+    L1,
+    /// Planning, and the latency of every plan
+    Plan,
+    /// A filter, against a scan, over 60,000 entities
+    Filter,
+    /// Start-up time, memory and size
+    Footprint,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let corpus = corpus(args)?;
+    let report = match args.name {
+        Name::L1 => bench::l1(&corpus, args.effort()),
+        Name::Plan => bench::plan(&corpus, args.effort()),
+        Name::Filter => bench::filter(&corpus, args.effort()),
+        Name::Footprint => return finish(args, &footprint(args, &corpus)?),
+    };
+    finish(args, &report?)
+}
+
+fn finish(args: &Args, report: &Report) -> Result<(), Failure> {
+    if cfg!(debug_assertions) {
+        print("This is a debug build: its figures say nothing about a release build.\n")?;
+    }
+    print(&format!("{report}\n"))?;
+    if let Some(file) = &args.json {
+        report.write_json(file).map_err(|error| Failure::Other(format!("{}: {error}", file.display())))?;
+    }
+    Ok(())
+}
+
+impl From<BenchError> for Failure {
+    fn from(error: BenchError) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+fn corpus(args: &Args) -> Result<Corpus, Failure> {
+    match &args.collection {
+        Some(name) => {
+            let (schema, parts) = open(args.config.as_deref(), name)?;
+            Ok(Corpus::new(schema, parts))
+        }
+        None => demo_corpus(),
+    }
+}
+
+#[cfg(feature = "demo-data")]
+fn demo_corpus() -> Result<Corpus, Failure> {
+    Ok(Corpus::demo()?)
+}
+
+#[cfg(not(feature = "demo-data"))]
+fn demo_corpus() -> Result<Corpus, Failure> {
+    Err(Failure::Usage("this build has no data in it (feature `demo-data`): give --config and --collection".into()))
+}
+
+/// Queries sent in the footprint benchmark where the data brings none along.
+const QUERIES: usize = 300;
+
+fn footprint(args: &Args, corpus: &Corpus) -> Result<Report, Failure> {
+    let dir = Scratch::new()?;
+    let empty = dir.write("empty.toml", "")?;
+    let config = match &args.config {
+        Some(config) => config.clone(),
+        None => demo_files(&dir, corpus)?,
+    };
+    let (name, queries) = (corpus.schema.name.to_string(), corpus.queries(QUERIES));
+    Ok(bench::footprint(&Served { empty, name, config, queries }, args.effort())?)
+}
+
+/// The demo's data has to be in a directory to be served.
+#[cfg(feature = "demo-data")]
+fn demo_files(dir: &Scratch, corpus: &Corpus) -> Result<PathBuf, Failure> {
+    use crate::{backend::embedded::storage, demo_data};
+    storage::save(&dir.0.join("data"), &corpus.schema.name, &corpus.schema, &corpus.parts)
+        .map_err(|error| Failure::Other(error.to_string()))?;
+    dir.write("forebay.toml", demo_data::CONFIG)
+}
+
+#[cfg(not(feature = "demo-data"))]
+fn demo_files(_dir: &Scratch, _corpus: &Corpus) -> Result<PathBuf, Failure> {
+    Err(Failure::Usage("this build has no data in it (feature `demo-data`): give --config and --collection".into()))
+}
+
+/// A directory that goes when this is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self, Failure> {
+        let dir = std::env::temp_dir().join(format!("forebay-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).map_err(|error| Failure::Other(format!("{}: {error}", dir.display())))?;
+        Ok(Self(dir))
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
+        let file = self.0.join(name);
+        std::fs::write(&file, text).map_err(|error| Failure::Other(format!("{}: {error}", file.display())))?;
+        Ok(file)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is left to the system's own cleaning.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
