@@ -49,6 +49,14 @@ struct Received {
     body: IncomingBody,
 }
 
+/// A good end of a request's path.
+enum Outcome {
+    /// An answer; it names its request itself.
+    Answer(HttpResponse),
+    /// Anything else.
+    Page(HttpResponse),
+}
+
 impl<S: Service> Api<S> {
     /// The endpoints of a gateway, for those that `authenticator` knows, within the limits of `config`.
     pub fn new(service: Arc<S>, authenticator: Authenticator, config: &ServerConfig) -> Self {
@@ -63,7 +71,7 @@ impl<S: Service> Api<S> {
     }
 
     /// The path of a request. `unread` becomes false when its body has been read to the end.
-    async fn respond(&self, client: &Client, received: Received, unread: &mut bool) -> Result<HttpResponse, Problem> {
+    async fn respond(&self, client: &Client, received: Received, unread: &mut bool) -> Result<Outcome, Problem> {
         let Received { at, request_id, route, parts, body } = received;
         // What do the headers say, and are there too many of them? (431)
         let head = Head::read(&parts.uri, &parts.headers);
@@ -73,18 +81,19 @@ impl<S: Service> Api<S> {
         // Is there such an endpoint, and does it have this method? (404, 405)
         let methods = Methods::of(route, parts.uri.path())?;
         if !methods.include(&parts.method) {
-            return Ok(methods.refuse(&parts.method, &request_id));
+            return Ok(Outcome::Page(methods.refuse(&parts.method, &request_id)));
         }
         // Pages that anyone may read.
         match route {
-            Route::OpenApi => return Ok(reply::json(self.openapi.clone())),
-            Route::ErrorPage => return error_page::page(parts.uri.path()),
+            Route::OpenApi => return Ok(Outcome::Page(reply::json(self.openapi.clone()))),
+            Route::ErrorPage => return error_page::page(parts.uri.path()).map(Outcome::Page),
             _ => {}
         }
         // Who asks? (401)
         let principal = self.authenticator.caller(&client.caller, client.peer, head.authorization)?;
         if route == Route::Collections {
-            return Ok(reply::json(collections::body(&self.service.catalog(), &principal)));
+            let body = collections::body(&self.service.catalog(), &principal);
+            return Ok(Outcome::Page(reply::json(body)));
         }
         // Is the body JSON, small enough, and here in time? (415, 413, 408)
         head.is_json()?;
@@ -96,10 +105,10 @@ impl<S: Service> Api<S> {
         let name = request_id.clone();
         let incoming = Incoming { endpoint, principal, body, hints, received: at, request_id };
         if route == Route::Batch {
-            return Ok(reply::json(self.service.batch(incoming).await?));
+            return Ok(Outcome::Page(reply::json(self.service.batch(incoming).await?)));
         }
         let answer = self.service.answer(incoming).await?;
-        Ok(reply::answer(answer, &name, parts.headers))
+        Ok(Outcome::Answer(reply::answer(answer, &parts.method, &name, parts.headers)))
     }
 }
 
@@ -116,8 +125,9 @@ impl<S: Service> Handler for Api<S> {
         let received = Received { at, request_id: request_id.clone(), route, parts, body };
         let path = AssertUnwindSafe(self.respond(client, received, &mut unread)).catch_unwind();
         let mut response = match path.await {
-            Ok(Ok(response)) => response,
-            Ok(Err(problem)) => refused(&problem, route, &request_id),
+            Ok(Ok(Outcome::Answer(response))) => response,
+            Ok(Ok(Outcome::Page(response))) => reply::finish(response, &request_id, head_only),
+            Ok(Err(problem)) => reply::finish(refused(&problem, route, &request_id), &request_id, head_only),
             // The panic itself is on standard error. One query that finds a defect must not take others along.
             Err(_) => refused(&Problem::new(Code::Internal, "see the gateway's log"), route, &request_id),
         };
@@ -127,7 +137,6 @@ impl<S: Service> Handler for Api<S> {
         if unread {
             client.activity.leaves_body();
         }
-        reply::finish(&mut response, &request_id, head_only);
         self.service.metrics().responded(route, response.status().as_u16());
         if tracing::enabled!(tracing::Level::DEBUG) {
             let status = response.status().as_u16();

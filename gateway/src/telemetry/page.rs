@@ -210,7 +210,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        cache::{CacheReport, LookupOutcome, StoreOutcome, Tier},
+        cache::CacheReport,
         query::Priority,
         request::{Endpoint, Finished, LegCalls, Timing},
     };

@@ -108,12 +108,11 @@ impl<S: Service> Handler for Admin<S> {
         let request_id = request_id::name(request.headers().get(&reply::REQUEST_ID));
         let head_only = request.method() == Method::HEAD;
         let path = AssertUnwindSafe(self.respond(client, request, &request_id)).catch_unwind();
-        let mut response = match path.await {
+        let response = match path.await {
             Ok(Ok(response)) => response,
             Ok(Err(problem)) => reply::problem(&problem, &request_id),
             Err(_) => reply::problem(&Problem::new(Code::Internal, "see the gateway's log"), &request_id),
         };
-        reply::finish(&mut response, &request_id, head_only);
-        response
+        reply::finish(response, &request_id, head_only)
     }
 }

@@ -3,13 +3,13 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{self, CACHE_CONTROL, CONTENT_TYPE},
 };
 
 use super::{
     HttpResponse, JSON, NO_STORE, REQUEST_ID, assemble, cache_status,
-    fields::{Fields, decimal, hex, milliseconds, strings},
+    fields::{Fields, decimal, entity_tag, milliseconds, strings},
 };
 use crate::{cache::LookupOutcome, request::Answer};
 
@@ -22,7 +22,12 @@ static CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
 static REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// The response for an answer. `headers` is the memory of the request's header section.
-pub(in crate::api) fn answer(answer: Answer, request_id: &str, mut headers: HeaderMap) -> HttpResponse {
+pub(in crate::api) fn answer(
+    answer: Answer,
+    method: &Method,
+    request_id: &str,
+    mut headers: HeaderMap,
+) -> HttpResponse {
     headers.clear();
     let mut fields = Fields::new();
     fields.write(&CACHE_STATUS, |text| cache_status::write(text, &answer.cache));
@@ -44,18 +49,12 @@ pub(in crate::api) fn answer(answer: Answer, request_id: &str, mut headers: Head
     if answer.cache.lookup == LookupOutcome::Hit {
         fields.write(&AGE, |text| decimal(text, answer.age.as_secs()));
     }
-    match answer.etag {
-        Some(tag) => {
-            fields.write(&ETAG, |text| {
-                text.push(b'"');
-                text.extend(tag.0.iter().flat_map(|byte| [hex(byte >> 4), hex(byte & 15)]));
-                text.push(b'"');
-            });
-            headers.insert(CACHE_CONTROL, REVALIDATE.clone());
-        }
-        None => {
-            headers.insert(CACHE_CONTROL, NO_STORE.clone());
-        }
+    if let Some(tag) = &answer.etag {
+        fields.write(&ETAG, |text| entity_tag(text, tag));
+    }
+    // Nobody may store the answer to a POST that does not say so; the one to a QUERY needs to say how far it may be.
+    if *method != Method::POST {
+        headers.insert(CACHE_CONTROL, if answer.etag.is_some() { REVALIDATE.clone() } else { NO_STORE.clone() });
     }
     fields.put(&mut headers);
     if answer.not_modified {
@@ -108,7 +107,7 @@ mod tests {
     fn a_hit_says_what_varies_in_its_headers() {
         let mut request_headers = HeaderMap::new();
         request_headers.insert("authorization", HeaderValue::from_static("Bearer secret"));
-        let response = answer(hit(), "r-1", request_headers);
+        let response = answer(hit(), &Method::QUERY, "r-1", request_headers);
         assert_eq!(response.status(), 200);
         let tag = ETag::of(b"{\"items\":[]}");
         assert_eq!(
@@ -128,7 +127,8 @@ mod tests {
 
     #[test]
     fn a_304_has_the_validators_and_neither_body_nor_content_type() {
-        let response = answer(Answer { not_modified: true, body: Bytes::new(), ..hit() }, "r", HeaderMap::new());
+        let response =
+            answer(Answer { not_modified: true, body: Bytes::new(), ..hit() }, &Method::QUERY, "r", HeaderMap::new());
         assert_eq!(response.status(), 304);
         let headers = response.headers();
         assert!(headers.contains_key(&ETAG) && headers.contains_key(CACHE_CONTROL));
@@ -136,9 +136,15 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_never_stored_says_so() {
-        let response = answer(Answer { etag: None, ..hit() }, "r", HeaderMap::new());
-        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
-        assert!(!response.headers().contains_key(&ETAG));
+    fn how_far_an_answer_may_be_stored_is_said_where_it_may_be_at_all() {
+        let control = |etag, method| {
+            let response = answer(Answer { etag, ..hit() }, &method, "r", HeaderMap::new());
+            assert_eq!(response.headers().contains_key(&ETAG), etag.is_some());
+            response.headers().get(CACHE_CONTROL).map(|value| value.to_str().unwrap().to_owned())
+        };
+        let tag = Some(ETag::of(b"x"));
+        assert_eq!(control(tag, Method::QUERY).as_deref(), Some("private, no-cache"));
+        assert_eq!(control(None, Method::QUERY).as_deref(), Some("no-store"));
+        assert_eq!(control(tag, Method::POST), None);
     }
 }

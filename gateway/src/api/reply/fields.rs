@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::cache::ETag;
+
 /// Longest value of a list that has no natural end, in bytes. Intermediaries limit header sections to 8 KiB and more.
 const MAX_LIST_BYTES: usize = 4_096;
 
@@ -59,12 +61,10 @@ pub(super) fn strings<'a>(text: &mut Vec<u8>, items: impl Iterator<Item = &'a st
             text.extend_from_slice(b", ");
         }
         text.push(b'"');
-        for byte in item.bytes() {
-            match byte {
-                b'"' | b'\\' => text.extend([b'\\', byte]),
-                b'%' | 0..b' ' | 0x7f.. => text.extend([b'%', hex(byte >> 4), hex(byte & 15)]),
-                _ => text.push(byte),
-            }
+        if item.bytes().all(is_plain) {
+            text.extend_from_slice(item.as_bytes());
+        } else {
+            escape(text, item);
         }
         text.push(b'"');
         if text.len() - start > MAX_LIST_BYTES {
@@ -74,7 +74,31 @@ pub(super) fn strings<'a>(text: &mut Vec<u8>, items: impl Iterator<Item = &'a st
     }
 }
 
-pub(super) fn hex(nibble: u8) -> u8 {
+/// Whether a byte stands for itself in a string.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'%')
+}
+
+fn escape(text: &mut Vec<u8>, item: &str) {
+    for byte in item.bytes() {
+        match byte {
+            b'"' | b'\\' => text.extend([b'\\', byte]),
+            _ if is_plain(byte) => text.push(byte),
+            _ => text.extend([b'%', hex(byte >> 4), hex(byte & 15)]),
+        }
+    }
+}
+
+/// An entity tag with its quotes.
+pub(super) fn entity_tag(text: &mut Vec<u8>, tag: &ETag) {
+    let mut digits = [b'"'; 34];
+    for (pair, byte) in digits[1..33].chunks_exact_mut(2).zip(tag.0) {
+        pair.copy_from_slice(&[hex(byte >> 4), hex(byte & 15)]);
+    }
+    text.extend_from_slice(&digits);
+}
+
+fn hex(nibble: u8) -> u8 {
     b"0123456789abcdef"[usize::from(nibble)]
 }
 

@@ -42,7 +42,7 @@ pub(super) fn empty(status: StatusCode) -> HttpResponse {
 }
 
 /// What every response has: the request's name, and to `HEAD` a length instead of a body.
-pub(super) fn finish(response: &mut HttpResponse, request_id: &str, head_only: bool) {
+pub(super) fn finish(mut response: HttpResponse, request_id: &str, head_only: bool) -> HttpResponse {
     if !response.headers().contains_key(&REQUEST_ID)
         && let Ok(name) = HeaderValue::from_str(request_id)
     {
@@ -53,6 +53,7 @@ pub(super) fn finish(response: &mut HttpResponse, request_id: &str, head_only: b
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
         *response.body_mut() = Full::default();
     }
+    response
 }
 
 fn assemble(status: StatusCode, headers: HeaderMap, body: Bytes) -> HttpResponse {

@@ -61,7 +61,7 @@ async fn a_caller_that_has_the_answer_gets_304_without_a_body() {
     let second = client.response().await.unwrap();
     assert_eq!((second.status, &*second.body), (304, ""));
     assert_eq!(second.header("etag"), Some(&*tag));
-    assert!(second.header("content-type").is_none() && second.header("cache-control").is_some(), "{second:?}");
+    assert!(second.header("content-type").is_none(), "{second:?}");
     client.send(post("/v1/query", "If-None-Match: \"other\"\r\n", "{}")).await;
     assert_eq!(client.response().await.unwrap().status, 200, "the connection is still in step");
 }
