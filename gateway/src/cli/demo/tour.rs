@@ -19,16 +19,17 @@ pub(super) struct Answered {
     pub items: Value,
 }
 
-/// "Image viewers that need GTK, directly or through one other package."
+/// "Image viewers that need GTK, directly or through one other package", as a person would write it.
+const FIRST: &str = r#"{
+  "collection": "packages",
+  "vector": { "text": "simple photo viewer" },
+  "filter": { "tags": "use::viewing", "installed_size_kb": { "$lt": 20000 } },
+  "within": { "from": ["libgtk-3-0"], "edges": ["depends"], "direction": "in", "hops": 2 },
+  "limit": 5, "select": ["section", "installed_size_kb", "summary"]
+}"#;
+
 fn first() -> Value {
-    json!({
-        "collection": "packages",
-        "vector": { "text": "simple photo viewer" },
-        "filter": { "tags": "use::viewing", "installed_size_kb": { "$lt": 20_000 } },
-        "within": { "from": ["libgtk-3-0"], "edges": ["depends"], "direction": "in", "hops": 2 },
-        "limit": 5,
-        "select": ["section", "installed_size_kb", "summary"],
-    })
+    serde_json::from_str(FIRST).expect("the query is JSON")
 }
 
 /// Another question about the same neighbourhood.
@@ -47,7 +48,7 @@ pub(super) async fn walk(url: &str, admin: &str) -> Result<Vec<Answered>, Failur
     let mut tourist = Tourist { client: Client::new(url, None)?, answers: Vec::new() };
 
     print("A hybrid query: like a text, with these attributes, within two steps of a package. Paste it:\n\n")?;
-    print(&format!("curl -s {url}/v1/query -H 'content-type: application/json' -d '{}'\n\n", first()))?;
+    print(&format!("curl -s {url}/v1/query -H 'content-type: application/json' -d '{FIRST}'\n\n"))?;
     let plan = tourist.ask("/v1/explain", &first()).await?;
     let cold = tourist.answer(first()).await?;
     print(&format!("{}\n", query::render(&cold.body, &cold.response)))?;

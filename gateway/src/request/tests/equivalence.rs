@@ -90,7 +90,8 @@ proptest! {
         for body in bodies.iter().flat_map(|body| [body.clone(), drilled_down(body)]) {
             let body = &body;
             let expected = expected(&world, body, None);
-            let plans = std::iter::once(None).chain(PlanKind::ALL.map(Some)).chain([None]);
+            // First by what other queries have left, then each plan, then by what this one has left.
+            let plans = [Some(PlanKind::CachedPartial), None].into_iter().chain(PlanKind::ALL.map(Some)).chain([None]);
             for plan in plans {
                 let reply = runtime.block_on(ask(&gateway, &with_plan(body, plan)));
                 match (&expected, reply) {
