@@ -1,6 +1,12 @@
 //! The gateway as the outside sees it: one call a query, one a batch, and what operators may ask.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -38,6 +44,15 @@ pub(super) struct State {
     pub flights: Arc<Flights>,
     pub default_deadline: Duration,
     pub max_batch: usize,
+    retired: AtomicBool,
+}
+
+impl State {
+    /// Whether another catalog has taken this one's place. Set before the epochs are bumped, so whoever takes a stamp after
+    /// the bump finds it set.
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
 }
 
 /// What a purge is aimed at.
@@ -73,6 +88,7 @@ impl Gateway {
             flights: Arc::default(),
             default_deadline: Duration::from_millis(server.default_deadline_ms),
             max_batch: server.max_batch,
+            retired: AtomicBool::new(false),
         };
         Self { state: ArcSwap::from_pointee(state), model, metrics }
     }
@@ -90,8 +106,10 @@ impl Gateway {
             flights: Arc::default(),
             default_deadline: Duration::from_millis(server.default_deadline_ms),
             max_batch: server.max_batch,
+            retired: AtomicBool::new(false),
         }));
-        // After the swap, so that a query that began on the old catalog cannot be admitted under a newer epoch.
+        old.retired.store(true, Ordering::Release);
+        // After the swap: what was stored until now is outdated, and what old queries bring from now on is refused.
         old.epochs.bump_all();
         old.l1.clear();
     }

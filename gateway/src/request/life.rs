@@ -15,23 +15,21 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Answer, Endpoint, Finished, Incoming, LegCalls, Reply, Step, Timing,
     gateway::State,
+    keys,
     resolve::{Resolved, Resolver},
     shape,
 };
 use crate::{
     backend::{BackendError, CallContext, ErrorKind, ReachRequest},
     cache::{
-        CacheReport, Digest, ETag, Filling, Joined, KeyBuilder, LookupOutcome, Remembered, Stage, Stamp, StoreOutcome,
-        StoredAnswer, Tag, Tier,
+        CacheReport, Digest, ETag, Filling, Joined, LookupOutcome, Remembered, Stage, Stamp, StoreOutcome,
+        StoredAnswer, Tier,
     },
     catalog::{Collection, View},
     execute::{Enriched, Held, Job, LegMemo, Progress, Ranked, Trace, enrich},
     planner::{Input, ListProbe, PlanKind, PlanReport, Planned, Probe},
     problem::{Code, Problem},
-    query::{
-        self, Anchors, CacheMode, Explain, Filter, Json, JsonLimits, OnDeadline, Options, Priority, Query, VectorInput,
-        VectorTerm,
-    },
+    query::{self, CacheMode, Explain, Filter, Json, JsonLimits, OnDeadline, Options, Priority, Query},
 };
 
 /// Time that a partial answer gets to fetch its attributes after the deadline.
@@ -58,6 +56,12 @@ struct Understood {
     options: Options,
     canonical: String,
     key: Digest,
+}
+
+impl Understood {
+    fn groups(&self) -> Arc<[Arc<str>]> {
+        keys::groups(&self.collection, &self.view, &self.query)
+    }
 }
 
 /// What will run.
@@ -128,7 +132,7 @@ impl<'a> Life<'a> {
         };
         // Epochs are taken before any data is read: what moves from now on keeps the answer out of the cache.
         let created = Instant::now();
-        let groups = groups(understood);
+        let groups = understood.groups();
         let stamp = self.state.epochs.stamp(groups.iter());
         let alone = CancellationToken::new();
         let _cancel = alone.clone().drop_guard();
@@ -161,11 +165,7 @@ impl<'a> Life<'a> {
         }
         let started = self.spent(Step::Understand, started);
         let canonical = query.print(&collection.schema);
-        let key = KeyBuilder::new("answer")
-            .optional(view.tenant.as_ref().map(|scope| scope.tenant.as_bytes()))
-            .part(&collection.digest)
-            .part(canonical.as_bytes())
-            .finish();
+        let key = keys::of_answer(collection, &view, &canonical);
         self.spent(Step::Key, started);
         let (collection, forced) = (collection.clone(), view.forced());
         Ok(Understood { collection, view, forced, query, options, canonical, key })
@@ -265,7 +265,7 @@ impl<'a> Life<'a> {
             Err(_) => return Err(out_of_time()),
         };
         let filter = Filter::and([query.filter.clone(), forced.clone()]);
-        let (reach_key, list_key) = stage_keys(understood, &resolved);
+        let (reach_key, list_key) = keys::of_legs(collection, view, &resolved);
 
         // Probe the cache first: what is there decides more than any estimate.
         let (mut held, mut held_since) = (Held::default(), None);
@@ -423,7 +423,9 @@ impl<'a> Life<'a> {
     ) -> Answer {
         let admitting = Instant::now();
         let l1 = &self.state.l1;
-        let writes = self.cache_mode(&understood.options).writes();
+        let wanted = self.cache_mode(&understood.options).writes();
+        // A query of a catalog that is gone may have taken its stamp after the bump that came with the new one.
+        let writes = wanted && !self.state.is_retired();
         // An answer is as old as the oldest leg that it was made from.
         let uses_cache = prepared.planned.plan().kind == PlanKind::CachedPartial;
         let created =
@@ -442,8 +444,10 @@ impl<'a> Life<'a> {
             StoreOutcome::Partial
         } else if understood.options.explain != Explain::None {
             StoreOutcome::Explained
-        } else if !writes {
+        } else if !wanted {
             StoreOutcome::NotWanted
+        } else if !writes {
+            StoreOutcome::Moved
         } else {
             let cost = started.elapsed();
             let stored = StoredAnswer { body: body.clone(), etag, groups: groups.clone(), created, cost };
@@ -471,7 +475,7 @@ impl<'a> Life<'a> {
         let lookup = stored.err().unwrap_or(LookupOutcome::Hit);
         let body = shape::explanation(report, lookup)?;
         self.spent(Step::Shape, started);
-        Ok(self.answer(body.into(), None, Duration::ZERO, groups(understood)))
+        Ok(self.answer(body.into(), None, Duration::ZERO, understood.groups()))
     }
 
     fn plan_report(&self, understood: &Understood, prepared: &Prepared) -> PlanReport {
@@ -570,58 +574,4 @@ fn usable(understood: &Understood, statistics: &crate::backend::VectorStatistics
         Some(clause) => statistics.usable.get(usize::from(clause.space)).copied().unwrap_or(statistics.rows),
         None => statistics.usable.iter().copied().max().unwrap_or(statistics.rows),
     }
-}
-
-/// The keys of the query's legs. A view of a tenant has legs of its own.
-fn stage_keys(understood: &Understood, resolved: &Resolved) -> (Digest, Digest) {
-    let scoped = |kind| {
-        let tenant = understood.view.tenant.as_ref().map(|scope| scope.tenant.as_bytes());
-        KeyBuilder::new(kind).optional(tenant).part(&understood.collection.digest)
-    };
-    let mut reach = scoped("reach");
-    if let Some(request) = &resolved.request {
-        let walk = &request.walk;
-        reach = reach.part(walk.direction.as_str().as_bytes()).part(&[walk.hops, u8::from(request.include_anchors)]);
-        reach = reach.part(&walk.edges.iter().flat_map(|edge| edge.to_le_bytes()).collect::<Vec<_>>());
-        for anchor in &request.anchors {
-            reach = reach.part(&anchor.label.to_le_bytes()).part(anchor.id.to_string().as_bytes());
-        }
-    }
-    let mut list = scoped("list");
-    if let crate::backend::Ranking::Similarity { space, vector } = &resolved.ranking {
-        list = list.part(&space.to_le_bytes());
-        list = list.part(&vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>());
-        for id in &resolved.excluded {
-            list = list.part(id.to_string().as_bytes());
-        }
-    }
-    (reach.finish(), list.finish())
-}
-
-/// Names of the data that an answer depends on: the collection, the tenant's part of it, and the entities that the query
-/// vector or the anchors were made from.
-fn groups(understood: &Understood) -> Arc<[Arc<str>]> {
-    let name = &understood.collection.schema.name;
-    let mut tags = vec![Tag::Collection(name.clone())];
-    if let Some(scope) = &understood.view.tenant {
-        tags.push(Tag::Tenant(name.clone(), scope.tenant.clone()));
-    }
-    let seeds = understood.query.within.as_ref().and_then(|within| match &within.from {
-        Anchors::Nearest { vector, .. } => Some(vector),
-        Anchors::Nodes(_) => None,
-    });
-    for clause in understood.query.vector.iter().chain(seeds) {
-        let mut entity = |term: &VectorTerm| {
-            if let VectorTerm::Like(id) = term {
-                tags.push(Tag::Entity(name.clone(), id.clone()));
-            }
-        };
-        match &clause.input {
-            VectorInput::Single(term) => entity(term),
-            VectorInput::Combine(terms) => terms.iter().for_each(|(term, _)| entity(term)),
-        }
-    }
-    let mut names: Vec<Arc<str>> = tags.iter().map(|tag| Arc::from(tag.to_string())).collect();
-    names.dedup();
-    names.into()
 }

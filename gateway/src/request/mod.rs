@@ -4,6 +4,7 @@
 mod batch;
 mod body;
 mod gateway;
+mod keys;
 mod life;
 mod resolve;
 mod shape;

@@ -46,7 +46,8 @@ impl Draft {
                 weighted(random, &[(Correlation::For, 0.35), (Correlation::Against, 0.25), (Correlation::None, 0.40)])
             }
         };
-        let limit = (log_uniform(random, 1.0, LARGEST_LIMIT).round() as u32).clamp(1, survey.schema.limits.max_limit);
+        let limit =
+            (log_uniform(random, 1.0, LARGEST_LIMIT).round() as u32).clamp(1, survey.schema.limits.max_limit.max(1));
         let mut draft = Self {
             class: QueryClass {
                 shape,
@@ -174,7 +175,7 @@ impl Draft {
 
     fn draw_seeds(&mut self, survey: &Survey<'_>, random: &mut Source, vector: &DrawnVector) -> Option<()> {
         let walk = survey.walk(random, 2)?;
-        let most = survey.schema.limits.max_anchors.min(20);
+        let most = survey.schema.limits.max_anchors.clamp(1, 20);
         let mut from = json!({ "vector": vector.json, "top": random.random_range(1..=most) });
         if random.random_bool(0.4) {
             let all: Vec<u32> = survey.entities.iter().collect();
@@ -244,7 +245,7 @@ impl Draft {
             && let Some(walk) = survey.walk(random, 2)
         {
             let mut expand = walk.json(survey);
-            let per_item = random.random_range(1..=survey.schema.limits.max_per_item.min(10));
+            let per_item = random.random_range(1..=survey.schema.limits.max_per_item.clamp(1, 10));
             expand.insert("per_item".into(), per_item.into());
             self.rest.insert("expand".into(), expand.into());
         }

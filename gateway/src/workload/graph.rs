@@ -78,7 +78,7 @@ impl Survey<'_> {
         edges.sort_unstable();
         let direction = weighted(random, &[(Direction::Out, 0.4), (Direction::In, 0.4), (Direction::Both, 0.2)]);
         let hops = weighted(random, &[(1, 0.40), (2, 0.35), (3, 0.25)]);
-        Some(DrawnWalk { edges, direction, hops: hops.min(most_hops).min(self.schema.limits.max_hops) })
+        Some(DrawnWalk { edges, direction, hops: hops.min(most_hops).min(self.schema.limits.max_hops).max(1) })
     }
 
     /// Anchors of any kind; near the way to one of `towards`, if there are some. `None` where no edge is.

@@ -74,17 +74,17 @@ fn the_page_names_every_field_operator_and_code_of_the_language() {
     }
 }
 
-/// Written anew with `FOREBAY_UPDATE_DOCS=1`.
+/// Written anew with `UPDATE_GENERATED=1`.
 #[test]
 fn the_page_of_errors_is_up_to_date() {
     let (path, text) = page("errors.md");
     let expected = problem::reference();
-    if std::env::var_os("FOREBAY_UPDATE_DOCS").is_some() {
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
         std::fs::write(&path, &expected).expect("the page can be written");
         return;
     }
     assert!(
         text == expected,
-        "docs/errors.md is out of date: run `FOREBAY_UPDATE_DOCS=1 cargo test -p forebay the_page_of_errors`"
+        "docs/errors.md is out of date: run `UPDATE_GENERATED=1 cargo test -p forebay the_page_of_errors`"
     );
 }
