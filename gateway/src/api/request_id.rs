@@ -1,9 +1,6 @@
-//! Names for requests: the caller's own where it gives a usable one, else a random prefix and a counter.
+//! Names for requests: the caller's own where it gives a usable one, else a random number and a count.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::{cell::Cell, sync::Arc};
 
 use http::HeaderValue;
 
@@ -24,21 +21,22 @@ fn usable(sent: &HeaderValue) -> Option<&str> {
     (!text.is_empty() && text.len() <= MAX_LEN && text.bytes().all(|byte| byte.is_ascii_graphic())).then_some(text)
 }
 
-/// 16 random and 12 counted digits: told apart within a process by the counter, between processes by the prefix.
+/// 16 random and 8 counted digits. Each thread has its own: what counts here must not wait for other cores.
 fn next() -> Arc<str> {
-    static PREFIX: OnceLock<u64> = OnceLock::new();
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let prefix = *PREFIX.get_or_init(rand::random);
-    let count = COUNTER.fetch_add(1, Relaxed);
-    let mut text = [0_u8; 28];
-    write_hex(&mut text[..16], prefix);
-    write_hex(&mut text[16..], count);
+    thread_local!(static NAMES: Cell<(u64, u32)> = Cell::new((rand::random(), 0)));
+    let (random, count) = NAMES.get();
+    // After 2³² names a thread goes on under another random number.
+    NAMES.set(if count == u32::MAX { (rand::random(), 0) } else { (random, count + 1) });
+    let mut text = [0_u8; 24];
+    write_hex(&mut text[..16], random);
+    write_hex(&mut text[16..], count.into());
     std::str::from_utf8(&text).expect("hexadecimal digits").into()
 }
 
 fn write_hex(digits: &mut [u8], mut value: u64) {
     for digit in digits.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[(value & 15) as usize];
+        let nibble = (value & 15) as u8;
+        *digit = nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
         value >>= 4;
     }
 }
@@ -54,13 +52,15 @@ mod tests {
         assert_eq!(&*named(&[b'x'; 64]), "x".repeat(64));
         for bad in [&b""[..], b"two words", b"caf\xc3\xa9", b"tab\there", &[b'x'; 65]] {
             let name = named(bad);
-            assert!(name.len() == 28 && name.bytes().all(|b| b.is_ascii_hexdigit()), "{name}");
+            assert!(name.len() == 24 && name.bytes().all(|b| b.is_ascii_hexdigit()), "{name}");
         }
     }
 
     #[test]
     fn made_up_names_differ() {
-        let names: std::collections::BTreeSet<_> = (0..1_000).map(|_| next()).collect();
-        assert_eq!(names.len(), 1_000);
+        let some = || (0..1_000).map(|_| next()).collect::<Vec<_>>();
+        let other = std::thread::spawn(some);
+        let names: std::collections::BTreeSet<_> = some().into_iter().chain(other.join().unwrap()).collect();
+        assert_eq!(names.len(), 2_000);
     }
 }

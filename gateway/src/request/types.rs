@@ -49,7 +49,7 @@ pub struct Hints {
     pub cache: Option<CacheMode>,
     /// `Cache-Control: max-age`.
     pub max_age: Option<Duration>,
-    /// The entity tags of `If-None-Match`; `*` is one too.
+    /// The entity tags of `If-None-Match` that are of our form.
     pub if_none_match: Vec<ETag>,
 }
 

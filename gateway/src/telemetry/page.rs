@@ -291,4 +291,22 @@ mod tests {
         assert!(page.ends_with("# EOF\n"));
         assert_eq!(seen.len(), metrics.families(CacheStatistics::default()).len());
     }
+
+    #[test]
+    fn the_operators_page_lists_every_metric_and_no_other() {
+        let documented: std::collections::BTreeSet<_> = include_str!("../../../docs/operations.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `forebay_")?.split('`').next())
+            .map(|name| name.trim_end_matches("_total").trim_end_matches("_info"))
+            .collect();
+        let families = Metrics::default().families(CacheStatistics::default());
+        let counted: Vec<_> = families
+            .iter()
+            .map(|family| match &family.unit {
+                Some(unit) => format!("{}_{}", family.name, unit.as_str()),
+                None => family.name.to_owned(),
+            })
+            .collect();
+        assert_eq!(documented, counted.iter().map(String::as_str).collect());
+    }
 }

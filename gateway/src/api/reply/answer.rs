@@ -1,6 +1,8 @@
 //! An answer as a response. This is on the path of every hit: one piece of memory for all values, and the header
 //! section of the request is used again.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
@@ -9,7 +11,7 @@ use http::{
 
 use super::{
     HttpResponse, JSON, NO_STORE, REQUEST_ID, assemble, cache_status,
-    fields::{Fields, decimal, entity_tag, milliseconds, strings},
+    fields::{Fields, decimal, entity_tag, milliseconds, numbered, strings},
 };
 use crate::{cache::LookupOutcome, request::Answer};
 
@@ -18,6 +20,8 @@ static CACHE_STATUS: HeaderName = header::CACHE_STATUS;
 static ETAG: HeaderName = header::ETAG;
 static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 static CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
+/// Ages in seconds.
+static AGES: LazyLock<Box<[HeaderValue]>> = LazyLock::new(|| numbered(""));
 /// A caller may keep the answer for itself and has to ask again before it uses it; asking with its entity tag is cheap.
 static REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
@@ -30,7 +34,10 @@ pub(in crate::api) fn answer(
 ) -> HttpResponse {
     headers.clear();
     let mut fields = Fields::new();
-    fields.write(&CACHE_STATUS, |text| cache_status::write(text, &answer.cache));
+    match cache_status::ready(&answer.cache) {
+        Some(value) => drop(headers.insert(&CACHE_STATUS, value)),
+        None => fields.write(&CACHE_STATUS, |text| cache_status::write(text, &answer.cache)),
+    }
     fields.write(&SERVER_TIMING, |text| {
         let start = text.len();
         for (step, spent) in answer.timing.iter() {
@@ -47,7 +54,11 @@ pub(in crate::api) fn answer(
     }
     fields.write(&REQUEST_ID, |text| text.extend_from_slice(request_id.as_bytes()));
     if answer.cache.lookup == LookupOutcome::Hit {
-        fields.write(&AGE, |text| decimal(text, answer.age.as_secs()));
+        let seconds = answer.age.as_secs();
+        match usize::try_from(seconds).ok().and_then(|seconds| AGES.get(seconds)) {
+            Some(value) => drop(headers.insert(&AGE, value.clone())),
+            None => fields.write(&AGE, |text| decimal(text, seconds)),
+        }
     }
     if let Some(tag) = &answer.etag {
         fields.write(&ETAG, |text| entity_tag(text, tag));
@@ -123,6 +134,15 @@ mod tests {
                 "server-timing: key;dur=0.004, lookup;dur=12.345".to_owned(),
             ]
         );
+    }
+
+    #[test]
+    fn an_age_is_in_whole_seconds_however_old() {
+        for seconds in [0, 255, 256, 86_400] {
+            let old = Answer { age: Duration::from_millis(seconds * 1_000 + 999), ..hit() };
+            let response = answer(old, &Method::POST, "r", HeaderMap::new());
+            assert_eq!(response.headers()[&AGE], seconds.to_string());
+        }
     }
 
     #[test]

@@ -1,7 +1,24 @@
 //! `Cache-Status` (RFC 9211): what a tier did for a request, in the words of the cache room.
 
-use super::fields::decimal;
-use crate::cache::{CacheReport, LookupOutcome, StoreOutcome};
+use std::sync::LazyLock;
+
+use http::HeaderValue;
+
+use super::fields::{decimal, numbered};
+use crate::cache::{CacheReport, LookupOutcome, StoreOutcome, Tier};
+
+/// What is said of hits, by seconds left to live.
+static HITS: LazyLock<Box<[HeaderValue]>> = LazyLock::new(|| numbered("forebay-l1; hit; ttl="));
+
+/// The value for a plain hit, which is there already.
+pub(super) fn ready(report: &CacheReport) -> Option<HeaderValue> {
+    let CacheReport { tier: Tier::L1, lookup: LookupOutcome::Hit, ttl: Some(ttl), store: None, collapsed: false } =
+        report
+    else {
+        return None;
+    };
+    HITS.get(usize::try_from(ttl.as_secs()).ok()?).cloned()
+}
 
 /// Writes the member of one tier.
 pub(super) fn write(text: &mut Vec<u8>, report: &CacheReport) {
@@ -61,6 +78,25 @@ mod tests {
         let mut text = Vec::new();
         write(&mut text, &CacheReport { tier: Tier::L1, lookup, ttl: ttl.map(Duration::from_secs), store, collapsed });
         String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn a_value_that_is_there_already_is_the_one_that_would_be_written() {
+        for (lookup, ttl, store, collapsed, is_ready) in [
+            (LookupOutcome::Hit, Some(0), None, false, true),
+            (LookupOutcome::Hit, Some(255), None, false, true),
+            (LookupOutcome::Hit, Some(256), None, false, false),
+            (LookupOutcome::Hit, None, None, false, false),
+            (LookupOutcome::Hit, Some(7), None, true, false),
+            (LookupOutcome::Miss, Some(7), None, false, false),
+        ] {
+            let report = CacheReport { tier: Tier::L1, lookup, ttl: ttl.map(Duration::from_secs), store, collapsed };
+            let value = ready(&report);
+            assert_eq!(value.is_some(), is_ready, "{report:?}");
+            if let Some(value) = value {
+                assert_eq!(value, written(lookup, ttl, store, collapsed));
+            }
+        }
     }
 
     #[test]
