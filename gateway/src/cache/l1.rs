@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
 
-use super::{Digest, ETag, Epochs, LookupOutcome, RankedList, Stage, Stamp, StoreOutcome};
+use super::{Digest, ETag, Epochs, Groups, LookupOutcome, RankedList, Stage, Stamp, StoreOutcome};
 use crate::config::L1Config;
 
 /// What an entry costs beside its payload: key, stamp, times, and the cache's own node.
@@ -25,7 +25,7 @@ pub struct StoredAnswer {
     /// Its entity tag.
     pub etag: ETag,
     /// Names of the data it depends on.
-    pub groups: Arc<[Arc<str>]>,
+    pub groups: Groups,
     /// When its query began: its age counts from here.
     pub created: Instant,
     /// What it took to make it.
@@ -126,8 +126,7 @@ impl L1 {
 
     /// Offers a whole answer whose tags had the epochs of `stamp` before its query ran.
     pub fn admit_answer(&self, key: Digest, answer: StoredAnswer, stamp: &Stamp) -> StoreOutcome {
-        let groups: usize = answer.groups.iter().map(|group| group.len() + 32).sum();
-        let weight = OVERHEAD + (answer.body.len() + groups) as u64;
+        let weight = OVERHEAD + (answer.body.len() + answer.groups.weight()) as u64;
         let created = answer.created;
         self.admit(key, Entry { payload: Payload::Answer(answer), created, stamp: stamp.clone(), weight })
     }

@@ -8,6 +8,7 @@
 mod epochs;
 mod etag;
 mod flight;
+mod groups;
 mod key;
 mod l1;
 mod memo;
@@ -19,6 +20,7 @@ mod tests;
 pub use epochs::{Epochs, Stamp, Tag};
 pub use etag::ETag;
 pub use flight::{Filling, Flights, Joined};
+pub use groups::Groups;
 pub use key::{Digest, KeyBuilder};
 pub use l1::{L1, L1Statistics, StoredAnswer};
 pub use memo::{BodyMemo, Remembered};

@@ -26,14 +26,14 @@ fn fixture(max_bytes: u64) -> Fixture {
     let epochs = Arc::new(Epochs::default());
     let config = L1Config { max_bytes, max_entry_bytes: max_bytes / 4, ttl_ms: 60_000 };
     let tag: Arc<str> = "packages".into();
-    let stamp = epochs.stamp([&tag]);
+    let stamp = epochs.stamp([&*tag]);
     Fixture { l1: L1::new(&config, epochs.clone()), epochs, tag, stamp }
 }
 
 fn answer(body: &str, created: Instant) -> StoredAnswer {
     let body = Bytes::copy_from_slice(body.as_bytes());
     let etag = ETag::of(&body);
-    StoredAnswer { body, etag, groups: Arc::from([]), created, cost: Duration::ZERO }
+    StoredAnswer { body, etag, groups: Groups::from_iter([""; 0]), created, cost: Duration::ZERO }
 }
 
 fn list(filter: Filter, ids: std::ops::Range<i64>, exhausted: bool) -> RankedList {

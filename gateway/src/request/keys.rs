@@ -1,11 +1,9 @@
 //! Names under which answers and legs are kept, and names of the data that they depend on.
 
-use std::sync::Arc;
-
 use super::resolve::Resolved;
 use crate::{
     backend::Ranking,
-    cache::{Digest, KeyBuilder, Tag},
+    cache::{Digest, Groups, KeyBuilder, Tag},
     catalog::{Collection, View},
     query::{Anchors, Query, VectorInput, VectorTerm},
 };
@@ -47,7 +45,7 @@ pub(super) fn of_legs(collection: &Collection, view: &View, resolved: &Resolved)
 
 /// Names of the data that an answer depends on: the collection, the tenant's part of it, and the entities that the query
 /// vector or the anchors were made from.
-pub(super) fn groups(collection: &Collection, view: &View, query: &Query) -> Arc<[Arc<str>]> {
+pub(super) fn groups(collection: &Collection, view: &View, query: &Query) -> Groups {
     let name = &collection.schema.name;
     let mut tags = vec![Tag::Collection(name.clone())];
     if let Some(scope) = &view.tenant {
@@ -68,7 +66,6 @@ pub(super) fn groups(collection: &Collection, view: &View, query: &Query) -> Arc
             VectorInput::Combine(terms) => terms.iter().for_each(|(term, _)| entity(term)),
         }
     }
-    let mut names: Vec<Arc<str>> = tags.iter().map(|tag| Arc::from(tag.to_string())).collect();
-    names.dedup();
-    names.into()
+    tags.dedup();
+    tags.iter().map(Tag::to_string).collect()
 }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     backend::{BackendError, CallContext, ErrorKind, ReachRequest},
     cache::{
-        CacheReport, Digest, ETag, Filling, Joined, LookupOutcome, Remembered, Stage, Stamp, StoreOutcome,
+        CacheReport, Digest, ETag, Filling, Groups, Joined, LookupOutcome, Remembered, Stage, Stamp, StoreOutcome,
         StoredAnswer, Tier,
     },
     catalog::{Collection, View},
@@ -59,7 +59,7 @@ struct Understood {
 }
 
 impl Understood {
-    fn groups(&self) -> Arc<[Arc<str>]> {
+    fn groups(&self) -> Groups {
         keys::groups(&self.collection, &self.view, &self.query)
     }
 }
@@ -418,7 +418,7 @@ impl<'a> Life<'a> {
         executed: &Executed,
         body: Vec<u8>,
         started: Instant,
-        groups: Arc<[Arc<str>]>,
+        groups: Groups,
         stamp: &Stamp,
     ) -> Answer {
         let admitting = Instant::now();
@@ -485,7 +485,7 @@ impl<'a> Life<'a> {
         PlanReport::new(&prepared.planned, understood.canonical.clone(), cached)
     }
 
-    fn answer(&self, body: bytes::Bytes, etag: Option<ETag>, age: Duration, groups: Arc<[Arc<str>]>) -> Answer {
+    fn answer(&self, body: bytes::Bytes, etag: Option<ETag>, age: Duration, groups: Groups) -> Answer {
         let known = etag.is_some_and(|etag| self.incoming.hints.if_none_match.contains(&etag));
         Answer {
             body: if known { bytes::Bytes::new() } else { body },

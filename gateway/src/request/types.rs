@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    cache::{CacheReport, ETag},
+    cache::{CacheReport, ETag, Groups},
     principal::Principal,
     query::{CacheMode, Priority},
 };
@@ -67,7 +67,7 @@ pub struct Answer {
     /// What each tier did.
     pub cache: CacheReport,
     /// Names of the data that the answer depends on.
-    pub groups: Arc<[Arc<str>]>,
+    pub groups: Groups,
     /// Where time went.
     pub timing: Timing,
 }

@@ -50,7 +50,7 @@ pub(in crate::api) fn answer(
         }
     });
     if !answer.groups.is_empty() {
-        fields.write(&CACHE_GROUPS, |text| strings(text, answer.groups.iter().map(|group| &**group)));
+        fields.write(&CACHE_GROUPS, |text| strings(text, answer.groups.iter()));
     }
     fields.write(&REQUEST_ID, |text| text.extend_from_slice(request_id.as_bytes()));
     if answer.cache.lookup == LookupOutcome::Hit {
@@ -77,11 +77,11 @@ pub(in crate::api) fn answer(
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::time::Duration;
 
     use super::*;
     use crate::{
-        cache::{CacheReport, ETag, Tier},
+        cache::{CacheReport, ETag, Groups, Tier},
         request::{Step, Timing},
     };
 
@@ -102,7 +102,7 @@ mod tests {
                 store: None,
                 collapsed: false,
             },
-            groups: Arc::new(["packages".into(), "packages/entity/g\"++".into()]),
+            groups: Groups::from_iter(["packages", "packages/entity/g\"++"]),
             timing,
         }
     }

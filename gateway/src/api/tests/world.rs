@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{Admin, Api, Authenticator, Server, Service, admin::Readiness},
-    cache::{CacheReport, ETag, LookupOutcome, Tier},
+    cache::{CacheReport, ETag, Groups, LookupOutcome, Tier},
     catalog::Catalog,
     config::{Config, Credential, ServerConfig},
     problem::{Code, Problem},
@@ -93,7 +93,7 @@ impl Service for Scripted {
                 store: None,
                 collapsed: false,
             },
-            groups: Arc::new(["packages".into()]),
+            groups: Groups::from_iter(["packages"]),
             timing,
         })
     }

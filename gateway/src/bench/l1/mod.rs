@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{principal::Principal, request::Gateway, workload::Generator, workload::WorkloadOptions};
 use client::Load;
-use servers::Running;
+use servers::{Answers, Running};
 
 /// Different queries.
 const QUERIES: usize = 1_024;
@@ -48,7 +48,9 @@ pub fn l1(corpus: &Corpus, effort: Effort) -> Result<Report, BenchError> {
     drop(runtime);
 
     let forebay = Running::forebay(gateway)?;
-    let bare = Running::bare(like.sample.clone())?;
+    let bare = Running::bare(Answers::One(like.sample.clone()))?;
+    let all = like.answers.iter().chain(&values.answers).cloned().collect();
+    let keyed = Running::bare(Answers::ByBody(Arc::new(all)))?;
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
     let clients = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
@@ -58,9 +60,9 @@ pub fn l1(corpus: &Corpus, effort: Effort) -> Result<Report, BenchError> {
     let mut report = Report::default();
     for (name, workload) in [("like", &like), ("values", &values)] {
         clients.block_on(client::verify(forebay.address(), &workload.bodies))?;
-        let sides = [bare.address(), forebay.address()];
-        let mut rates = [Samples::default(), Samples::default()];
-        let mut latencies = [Samples::default(), Samples::default()];
+        let sides = [bare.address(), forebay.address(), keyed.address()];
+        let mut rates = [Samples::default(), Samples::default(), Samples::default()];
+        let mut latencies = rates.clone();
         for round in 0..=rounds {
             for side in order(round, sides.len()) {
                 let load =
@@ -73,11 +75,15 @@ pub fn l1(corpus: &Corpus, effort: Effort) -> Result<Report, BenchError> {
                 }
             }
         }
-        let [bare_rate, rate] = [&rates[0], &rates[1]].map(Samples::median);
+        let [bare_rate, rate, keyed_rate] = [&rates[0], &rates[1], &rates[2]].map(Samples::median);
         report.add(
             Figure::new(format!("l1/{name}, requests"), rate, "requests/s")
                 .against(bare_rate)
                 .goal(Goal::RatioAtLeast(GOAL)),
+        );
+        report.add(
+            Figure::new(format!("l1/{name}, a hash table on the bare server"), keyed_rate, "requests/s")
+                .against(bare_rate),
         );
         for (label, share) in [("p50", 0.5), ("p99", 0.99)] {
             let [bare, own] = [&latencies[0], &latencies[1]].map(|samples| samples.percentile(share));
@@ -109,6 +115,8 @@ pub fn l1(corpus: &Corpus, effort: Effort) -> Result<Report, BenchError> {
 /// Queries whose answers have about the wanted size, all of them answered once, so that L1 has them.
 struct Workload {
     bodies: Vec<Bytes>,
+    /// Bodies with their answers.
+    answers: Vec<(Bytes, Bytes)>,
     limit: usize,
     mean_body: usize,
     mean_answer: usize,
@@ -142,19 +150,20 @@ async fn bodies(corpus: &Corpus, gateway: &Gateway, queries: usize, with_values:
     if sizes.median() > 0.0 {
         limit = ((ANSWER_BYTES as f64 / sizes.median()).round() as usize).clamp(1, most);
     }
-    let (mut bodies, mut sample) = (Vec::new(), Bytes::new());
+    let (mut answers, mut sample) = (Vec::new(), Bytes::new());
     let (mut body_bytes, mut answer_bytes) = (0, 0);
     for vector in &vectors {
         let (bytes, answer) = ask(body(vector, limit)).await?;
         body_bytes += bytes.len();
         answer_bytes += answer.len();
         if answer.len().abs_diff(ANSWER_BYTES) < sample.len().abs_diff(ANSWER_BYTES) {
-            sample = answer;
+            sample = answer.clone();
         }
-        bodies.push(bytes);
+        answers.push((bytes, answer));
     }
-    let count = bodies.len();
-    Ok(Workload { bodies, limit, mean_body: body_bytes / count, mean_answer: answer_bytes / count, sample })
+    let count = answers.len();
+    let bodies = answers.iter().map(|(body, _)| body.clone()).collect();
+    Ok(Workload { bodies, answers, limit, mean_body: body_bytes / count, mean_answer: answer_bytes / count, sample })
 }
 
 /// `vector` objects, all different.

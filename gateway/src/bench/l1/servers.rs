@@ -1,6 +1,6 @@
 //! The two servers, each on a thread of its own.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, thread::JoinHandle};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, thread::JoinHandle};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
@@ -16,6 +16,24 @@ use crate::{
     config::ServerConfig,
     request::Gateway,
 };
+
+/// What a bare server sends.
+#[derive(Clone)]
+pub(super) enum Answers {
+    /// The same to everyone.
+    One(Bytes),
+    /// What a plain hash table has under the body: the least that a cache can do.
+    ByBody(Arc<HashMap<Bytes, Bytes>>),
+}
+
+impl Answers {
+    fn to(&self, body: &[u8]) -> Bytes {
+        match self {
+            Self::One(answer) => answer.clone(),
+            Self::ByBody(answers) => answers.get(body).cloned().unwrap_or_default(),
+        }
+    }
+}
 
 /// A server that stops when this is dropped.
 pub(super) struct Running {
@@ -42,8 +60,8 @@ impl Running {
         })
     }
 
-    /// The least that a server can do: read the whole body, send the same bytes each time.
-    pub(super) fn bare(answer: Bytes) -> Result<Self, BenchError> {
+    /// The least that a server can do: read the whole body, send bytes that are there.
+    pub(super) fn bare(answers: Answers) -> Result<Self, BenchError> {
         Self::start("bench-bare", move |bound, stop| async move {
             let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
             bound(listener.local_addr()?);
@@ -52,7 +70,7 @@ impl Running {
                     accepted = listener.accept() => {
                         let (stream, _) = accepted?;
                         stream.set_nodelay(true)?;
-                        tokio::spawn(serve_bare(stream, answer.clone()));
+                        tokio::spawn(serve_bare(stream, answers.clone()));
                     }
                     () = stop.cancelled() => return Ok(()),
                 }
@@ -96,15 +114,14 @@ impl Drop for Running {
     }
 }
 
-async fn serve_bare(stream: TcpStream, answer: Bytes) {
+async fn serve_bare(stream: TcpStream, answers: Answers) {
     let respond = service_fn(move |request: Request<Incoming>| {
-        let answer = answer.clone();
+        let answers = answers.clone();
         async move {
-            let body = request.into_body().collect().await;
-            std::hint::black_box(body.map(http_body_util::Collected::to_bytes).is_ok());
-            let mut response = Response::new(Full::new(answer));
+            let body = request.into_body().collect().await?.to_bytes();
+            let mut response = Response::new(Full::new(answers.to(&body)));
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            Ok::<_, Infallible>(response)
+            Ok::<_, hyper::Error>(response)
         }
     });
     // The client goes away at the end of each turn.
