@@ -73,15 +73,15 @@ impl Equivalent<Kept> for Sent<'_> {
 #[derive(Clone)]
 struct ByBody;
 
-impl Weighter<Kept, Arc<Remembered>> for ByBody {
-    fn weight(&self, kept: &Kept, _: &Arc<Remembered>) -> u64 {
+impl Weighter<Kept, Remembered> for ByBody {
+    fn weight(&self, kept: &Kept, _: &Remembered) -> u64 {
         OVERHEAD + kept.body.len() as u64
     }
 }
 
 /// Bodies seen before. Lives as long as one configuration.
 pub struct BodyMemo {
-    entries: Cache<Kept, Arc<Remembered>, ByBody>,
+    entries: Cache<Kept, Remembered, ByBody>,
 }
 
 impl BodyMemo {
@@ -92,7 +92,7 @@ impl BodyMemo {
     }
 
     /// What is known of a request.
-    pub fn get(&self, principal: &Principal, endpoint: Endpoint, body: &[u8]) -> Option<Arc<Remembered>> {
+    pub fn get(&self, principal: &Principal, endpoint: Endpoint, body: &[u8]) -> Option<Remembered> {
         self.entries.get(&Sent { endpoint, principal: &principal.name, body })
     }
 
@@ -103,7 +103,7 @@ impl BodyMemo {
         }
         // Copied: the body may be a small part of a large read buffer.
         let body = Bytes::copy_from_slice(body);
-        self.entries.insert(Kept { endpoint, principal: principal.name.clone(), body }, Arc::new(remembered));
+        self.entries.insert(Kept { endpoint, principal: principal.name.clone(), body }, remembered);
     }
 }
 

@@ -99,14 +99,15 @@ impl<'a> Life<'a> {
 
     /// From the bytes of a body.
     pub(super) async fn of_body(&mut self) -> Reply {
-        let started = Instant::now();
+        let mut started = Instant::now();
         let incoming = self.incoming;
         let (principal, endpoint, body) = (&*incoming.principal, incoming.endpoint, &incoming.body);
         if let Some(remembered) = self.state.memo.get(principal, endpoint, body) {
-            self.spent(Step::Understand, started);
-            if let Some(answer) = self.lookup(&remembered.key, &remembered.options) {
+            let looking = self.spent(Step::Understand, started);
+            if let Some(answer) = self.lookup(&remembered.key, &remembered.options, looking) {
                 return Ok(answer);
             }
+            started = Instant::now();
         }
         let json = query::read_json(&incoming.body, JsonLimits::default())?;
         let understood = self.understand(&json, started)?;
@@ -172,8 +173,7 @@ impl<'a> Life<'a> {
     }
 
     /// **lookup**: whether a stored answer may be served. Leaves what the cache said in the report.
-    fn lookup(&mut self, key: &Digest, options: &Options) -> Option<Answer> {
-        let started = Instant::now();
+    fn lookup(&mut self, key: &Digest, options: &Options, started: Instant) -> Option<Answer> {
         let explained = options.explain != Explain::None || self.incoming.endpoint == Endpoint::Explain;
         let wanted = !explained && options.plan.is_none() && self.cache_mode(options).reads();
         let outcome = if wanted {
@@ -204,7 +204,7 @@ impl<'a> Life<'a> {
         let mut looked = self.report.is_some();
         loop {
             if !std::mem::take(&mut looked)
-                && let Some(answer) = self.lookup(&understood.key, options)
+                && let Some(answer) = self.lookup(&understood.key, options, Instant::now())
             {
                 return Ok(Turn::Served(Box::new(answer)));
             }
@@ -222,7 +222,7 @@ impl<'a> Life<'a> {
                 Ok(Joined::Fills(filling)) => {
                     // The one before may have finished between the look and the turn.
                     let seen = self.report;
-                    if let Some(answer) = self.lookup(&understood.key, options) {
+                    if let Some(answer) = self.lookup(&understood.key, options, Instant::now()) {
                         return Ok(Turn::Served(Box::new(answer)));
                     }
                     // What the first look found is the reason why this request fills.
@@ -467,7 +467,7 @@ impl<'a> Life<'a> {
         let token = CancellationToken::new();
         let _cancel = token.clone().drop_guard();
         let ctx = self.context(&understood.options, token);
-        self.lookup(&understood.key, &understood.options);
+        self.lookup(&understood.key, &understood.options, Instant::now());
         let prepared = self.plan(understood, &ctx).await?;
         let started = Instant::now();
         let stored = self.state.l1.answer(&understood.key, started, understood.options.max_staleness);
