@@ -44,12 +44,18 @@ impl fmt::Display for Tag {
 pub struct Epochs {
     /// Bumped to distrust everything.
     all: AtomicU64,
+    /// Bumps of any kind so far.
+    moves: AtomicU64,
     slots: Box<[AtomicU64]>,
 }
 
 impl Default for Epochs {
     fn default() -> Self {
-        Self { all: AtomicU64::new(0), slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect() }
+        Self {
+            all: AtomicU64::new(0),
+            moves: AtomicU64::new(0),
+            slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
+        }
     }
 }
 
@@ -85,13 +91,21 @@ impl Epochs {
             && stamp.slots.iter().all(|&(slot, epoch)| self.slots[slot as usize].load(Ordering::Acquire) == epoch)
     }
 
+    /// How many bumps there were. While it stays, no stamp moves.
+    pub fn moves(&self) -> u64 {
+        self.moves.load(Ordering::Acquire)
+    }
+
     /// The data behind a tag has changed.
     pub fn bump(&self, tag: &str) {
+        // First, so that whoever takes a stamp after the bump also sees that there was one.
+        self.moves.fetch_add(1, Ordering::AcqRel);
         self.slots[Self::slot(tag) as usize].fetch_add(1, Ordering::AcqRel);
     }
 
     /// Any data may have changed.
     pub fn bump_all(&self) {
+        self.moves.fetch_add(1, Ordering::AcqRel);
         self.all.fetch_add(1, Ordering::AcqRel);
     }
 }

@@ -199,7 +199,8 @@ impl Job<'_> {
     fn source(&self, operator: &Operator) -> Result<Source<'_>, BackendError> {
         match operator {
             Operator::CachedList { refilter } => match &self.held.list {
-                Some(list) => Ok(Source::List { list, refilter: *refilter }),
+                // Items of a wider list are tested whatever the plan says: a wrong answer is no matter of choice.
+                Some(list) => Ok(Source::List { list, refilter: *refilter || list.filter != *self.filter }),
                 None => Err(self.impossible("the plan uses a cached list that is not there")),
             },
             Operator::Ann { access, .. } => Ok(self.live_source(*access)),

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use tokio::sync::OnceCell;
@@ -20,7 +21,17 @@ use crate::{
 pub struct LegMemo {
     reaches: Cells<Digest, Arc<Reach>>,
     embeddings: Cells<Digest, Arc<[f32]>>,
-    ranked: Mutex<HashMap<(Digest, Filter, Access), Arc<RankedLeg>>>,
+    ranked: Mutex<HashMap<(Digest, Filter, Access, bool), Arc<RankedLeg>>>,
+    began: Option<Began>,
+}
+
+/// When a batch began. Its legs may have been read any time since, by any of its queries.
+#[derive(Debug, Clone, Copy)]
+pub struct Began {
+    /// When.
+    pub at: Instant,
+    /// [`Epochs::moves`](crate::cache::Epochs::moves) then.
+    pub moves: u64,
 }
 
 type Cells<K, V> = Mutex<HashMap<K, Arc<OnceCell<V>>>>;
@@ -30,6 +41,16 @@ fn cell<K: Hash + Eq, V>(cells: &Cells<K, V>, key: K) -> Arc<OnceCell<V>> {
 }
 
 impl LegMemo {
+    /// The legs of a batch.
+    pub fn of_batch(began: Began) -> Self {
+        Self { began: Some(began), ..Self::default() }
+    }
+
+    /// When the batch began, if these are the legs of one.
+    pub fn began(&self) -> Option<Began> {
+        self.began
+    }
+
     /// The place of a graph leg. A failed run leaves it empty for the next one to try.
     pub(super) fn reach(&self, key: Digest) -> Arc<OnceCell<Arc<Reach>>> {
         cell(&self.reaches, key)
@@ -42,7 +63,7 @@ impl LegMemo {
 
     /// The vector leg of a query vector under a filter.
     pub(super) fn ranked(&self, key: Digest, search: Search) -> Arc<RankedLeg> {
-        let place = (key, search.filter.clone(), search.access);
+        let place = (key, search.filter.clone(), search.access, search.exact);
         let mut ranked = self.ranked.lock().unwrap_or_else(PoisonError::into_inner);
         ranked.entry(place).or_insert_with(|| Arc::new(RankedLeg::new(search))).clone()
     }
@@ -99,6 +120,8 @@ impl RankedLeg {
             let mut cursor = match state.cursor.take() {
                 Some(cursor) => cursor,
                 None => {
+                    // A caller that failed or left in the middle took the cursor along; a new one begins at the beginning.
+                    state.hits.clear();
                     trace.vector_call();
                     state.calls += 1;
                     store.search(ctx, self.search.clone()).await?
@@ -128,5 +151,35 @@ impl RankedLeg {
     pub(super) async fn so_far(&self) -> (Vec<Hit>, bool) {
         let state = self.state.lock().await;
         (state.hits.clone(), state.exhausted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::{Ranking, embedded::testing};
+
+    #[tokio::test]
+    async fn a_leg_whose_caller_left_in_the_middle_goes_on_without_repeating_itself() {
+        let store: Arc<dyn VectorStore> = testing::store(7, testing::Size { rows: 60, edges: 0 });
+        let search = Search {
+            ranking: Ranking::ById,
+            filter: Filter::Everything,
+            within: None,
+            access: Access::FilterThenRank,
+            threshold: None,
+            excluded: Vec::new(),
+            exact: true,
+            expected: 4,
+        };
+        let (whole, leg, trace) = (RankedLeg::new(search.clone()), RankedLeg::new(search), Trace::default());
+        let ctx = testing::context();
+        let expected = whole.take(&store, &ctx, &trace, 0, 8).await.unwrap().hits;
+        assert_eq!(expected.len(), 8);
+        assert_eq!(leg.take(&store, &ctx, &trace, 0, 4).await.unwrap().hits, expected[..4]);
+        // What is left when a call is dropped while it waits for its page.
+        leg.state.lock().await.cursor = None;
+        assert_eq!(leg.take(&store, &ctx, &trace, 4, 8).await.unwrap().hits, expected[4..]);
+        assert_eq!(leg.so_far().await.0, expected);
     }
 }

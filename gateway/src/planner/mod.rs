@@ -169,7 +169,8 @@ pub struct NotApplicable {
 struct DecisionKey {
     query: Digest,
     epochs: (u64, u64),
-    probe: (Option<u64>, Option<(usize, bool)>),
+    /// The reach's size; the list's length, whether it is exhausted, and whether it was made with the query's own filter.
+    probe: (Option<u64>, Option<(usize, bool, bool)>),
     forced: Option<PlanKind>,
 }
 
@@ -192,7 +193,10 @@ impl Planner {
         let key = DecisionKey {
             query: input.key,
             epochs: (input.vectors.epoch, input.graph.map_or(0, |graph| graph.epoch)),
-            probe: (input.probe.reach, input.probe.list.map(|list| (list.length, list.exhausted))),
+            probe: (
+                input.probe.reach,
+                input.probe.list.map(|list| (list.length, list.exhausted, list.filter == input.filter)),
+            ),
             forced: input.forced,
         };
         if let Some(planned) = self.decisions.get(&key) {

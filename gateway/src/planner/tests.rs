@@ -168,6 +168,32 @@ fn a_decision_is_remembered_until_something_that_it_went_by_changes() {
 }
 
 #[test]
+fn a_decision_for_a_list_of_one_filter_is_not_reused_for_a_list_of_another() {
+    let planner = Planner::new(None);
+    let query = query(Filter::equals(Field::Attribute(0), Literal::Text("rare".into())));
+    let statistics = vectors(60_000);
+    let refilters = |made_with: &Filter| {
+        let list = Some(ListProbe { length: 200, exhausted: false, filter: made_with });
+        let input = Input {
+            query: &query,
+            filter: &query.filter,
+            dimensions: 384,
+            usable: 60_000,
+            request: None,
+            vectors: &statistics,
+            graph: None,
+            max_check: 0,
+            probe: Probe { reach: None, list },
+            forced: Some(PlanKind::CachedPartial),
+            key: KEY,
+        };
+        planner.plan(&input).unwrap().plan().root.clone()
+    };
+    assert_eq!(refilters(&query.filter), Operator::CachedList { refilter: false });
+    assert_eq!(refilters(&Filter::Everything), Operator::CachedList { refilter: true }, "as long, but wider");
+}
+
+#[test]
 fn a_model_is_believed_before_the_analytic_costs() {
     struct Contrary;
     impl LatencyModel for Contrary {

@@ -1,12 +1,14 @@
 //! The life of a batch: many queries, each succeeding or failing alone, equal legs run once.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde_json::value::RawValue;
 
 use super::{BatchBody, BatchResult, Incoming, ProblemBody, Reply, gateway::State, life::Life};
 use crate::{
-    execute::LegMemo,
+    execute::{Began, LegMemo},
     problem::{Code, Problem},
     query::{self, Json, JsonLimits},
     telemetry::Metrics,
@@ -21,7 +23,7 @@ pub(super) async fn answer(state: &State, metrics: &Metrics, incoming: &Incoming
     let limits = JsonLimits { max_depth: JsonLimits::default().max_depth + 2 };
     let json = query::read_json(&incoming.body, limits)?;
     let queries = queries(&json, state.max_batch)?;
-    let legs = LegMemo::default();
+    let legs = LegMemo::of_batch(Began { at: Instant::now(), moves: state.epochs.moves() });
     // Collected first: a closure over borrowed queries that lives as long as the stream would keep it from being Send.
     let lives: Vec<_> = queries.iter().map(|query| one(state, metrics, incoming, &legs, query)).collect();
     let results = stream::iter(lives).buffered(CONCURRENT).collect().await;

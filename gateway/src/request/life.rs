@@ -132,12 +132,13 @@ impl<'a> Life<'a> {
             Turn::Fills(filling) => filling,
         };
         // Epochs are taken before any data is read: what moves from now on keeps the answer out of the cache.
-        let created = Instant::now();
+        // The legs of a batch may be as old as the batch.
+        let created = self.legs.began().map_or_else(Instant::now, |began| began.at);
         let groups = understood.groups();
         let stamp = self.state.epochs.stamp(groups.iter());
-        let alone = CancellationToken::new();
-        let _cancel = alone.clone().drop_guard();
-        let ctx = self.context(&understood.options, alone);
+        let token = CancellationToken::new();
+        let _cancel = token.clone().drop_guard();
+        let ctx = self.context(&understood.options, token);
         let prepared = self.plan(understood, &ctx).await?;
         let executed = self.execute(understood, &prepared, &ctx).await?;
         let body = self.shape(understood, &prepared, &executed)?;
@@ -425,7 +426,9 @@ impl<'a> Life<'a> {
         let l1 = &self.state.l1;
         let wanted = self.cache_mode(&understood.options).writes();
         // A query of a catalog that is gone may have taken its stamp after the bump that came with the new one.
-        let writes = wanted && !self.state.is_retired();
+        // So may a query of a batch that uses a leg which another one read before a bump.
+        let outrun = self.legs.began().is_some_and(|began| began.moves != self.state.epochs.moves());
+        let writes = wanted && !outrun && !self.state.is_retired();
         // An answer is as old as the oldest leg that it was made from.
         let uses_cache = prepared.planned.plan().kind == PlanKind::CachedPartial;
         let created =

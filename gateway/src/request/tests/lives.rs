@@ -350,6 +350,31 @@ async fn a_batch_answers_each_query_alone_and_runs_equal_legs_once() {
 }
 
 #[tokio::test]
+async fn a_purge_during_a_batch_outdates_every_answer_of_the_batch() {
+    let (gateway, _) = fixture(Duration::from_millis(30));
+    // More than run at the same time: the last ones begin after the purge and use the walk that was read before it.
+    let queries: Vec<Value> = (0..12)
+        .map(|i| {
+            let mut query = hybrid();
+            query["vector"] = json!({ "values": [1, i, 0] });
+            query
+        })
+        .collect();
+    let forced = queries.iter().map(|query| with_options(query, json!({ "plan": "graph-first" })));
+    let body = json!({ "queries": forced.collect::<Vec<_>>() });
+    let batch = {
+        let gateway = gateway.clone();
+        tokio::spawn(async move { gateway.batch(incoming(&body, Hints::default())).await })
+    };
+    tokio::time::sleep(Duration::from_millis(45)).await;
+    gateway.purge(&Purge::Tags(vec!["things".into()]));
+    batch.await.unwrap().unwrap();
+    for query in &queries {
+        assert_ne!(reply(&gateway, query).await.unwrap().cache.lookup, LookupOutcome::Hit, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_anchor_reaches_nothing_and_is_told_in_every_plan() {
     let (gateway, _) = fixture(Duration::ZERO);
     for plan in ["vector-first", "graph-first", "parallel", "filtered-vector"] {
