@@ -21,7 +21,7 @@ use crate::{
 pub struct LegMemo {
     reaches: Cells<Digest, Arc<Reach>>,
     embeddings: Cells<Digest, Arc<[f32]>>,
-    ranked: Mutex<HashMap<(Digest, Filter, Access, bool), Arc<RankedLeg>>>,
+    ranked: Mutex<HashMap<RankedKey, Arc<RankedLeg>>>,
     began: Option<Began>,
 }
 
@@ -33,6 +33,9 @@ pub struct Began {
     /// [`Epochs::moves`](crate::cache::Epochs::moves) then.
     pub moves: u64,
 }
+
+/// What tells vector legs apart: the query vector, the filter, how they are applied, and whether the search is exact.
+type RankedKey = (Digest, Filter, Access, bool);
 
 type Cells<K, V> = Mutex<HashMap<K, Arc<OnceCell<V>>>>;
 
