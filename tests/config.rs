@@ -152,7 +152,7 @@ fn the_environment_overrides_the_file() {
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:1");
     assert_eq!(config.principals[0].token_sha256.as_deref(), Some(&*digest));
     // A string stays a string, though it looks like a number; a relative path starts at the file.
-    let config::BackendConfig::Embedded { path } = &config.backends["my-data"];
+    let config::BackendConfig::Embedded { path } = &config.backends["my-data"] else { panic!("embedded") };
     assert_eq!(path, &directory.path().join("7"));
     let origin = loaded.locations.value(&KeyPath::of(["server", "max_batch"]));
     assert_eq!(origin, Origin::Environment("FOREBAY_SERVER__MAX_BATCH".into()));
@@ -245,7 +245,7 @@ fn a_collections_digest_follows_what_can_change_its_answers() {
     assert_ne!(digest(&config), digest(&other));
 
     let mut other = config.clone();
-    let config::BackendConfig::Embedded { path } = other.backends.get_mut("main").unwrap();
+    let config::BackendConfig::Embedded { path } = other.backends.get_mut("main").unwrap() else { panic!("embedded") };
     path.push("elsewhere");
     assert_ne!(digest(&config), digest(&other));
 }

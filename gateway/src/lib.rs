@@ -18,6 +18,7 @@ pub mod embed;
 pub mod execute;
 pub mod load;
 pub mod planner;
+pub mod pool;
 pub mod principal;
 pub mod problem;
 pub mod query;

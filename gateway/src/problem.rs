@@ -193,8 +193,9 @@ impl From<crate::backend::BackendError> for Problem {
             // Whoever would read this is gone; for a waiter it is an overload.
             ErrorKind::Cancelled => (Code::Overloaded, Some(Duration::from_secs(1))),
             ErrorKind::Unavailable => (Code::BackendUnavailable, Some(Duration::from_secs(1))),
+            ErrorKind::Refused => (Code::Overloaded, Some(Duration::from_secs(1))),
             ErrorKind::Failed => (Code::BackendFailed, None),
         };
-        Self { code, detail: error.to_string(), pointer: None, retry_after }
+        Self { code, detail: error.to_string(), pointer: None, retry_after: error.retry_after.or(retry_after) }
     }
 }

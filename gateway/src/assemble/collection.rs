@@ -72,6 +72,7 @@ fn open_store(
     let backend = &collection.entities.backend;
     match loaded.config.backends.get(backend) {
         None => Err(format!("there is no backend `{backend}`")),
+        Some(BackendConfig::Postgres(_) | BackendConfig::Neo4j(_)) => Err("this kind is not connected yet".into()),
         Some(BackendConfig::Embedded { path }) => {
             let parts = storage::open(path, &schema.name, schema).map_err(|error| error.to_string())?;
             let data = Dataset::build(schema.clone(), parts).map_err(|error| error.to_string())?;
@@ -84,6 +85,7 @@ fn open_store(
 fn open_embedder(config: &EmbedderConfig, collection: &CollectionConfig) -> Result<Arc<dyn Embedder>, String> {
     let embedder = match config {
         EmbedderConfig::Student => student()?,
+        EmbedderConfig::OpenAi(_) | EmbedderConfig::Ollama(_) => return Err("this kind is not connected yet".into()),
     };
     let made = embedder.dimensions();
     if collection.vectors.values().any(|vector| vector.dimensions == made) {

@@ -12,6 +12,8 @@ use crate::query::Priority;
 pub struct CallContext {
     /// The class whose queue the call waits in.
     pub priority: Priority,
+    /// The tenant whose share of the class it is counted against.
+    pub tenant: Option<Arc<str>>,
     /// When the answer is of no more use.
     pub deadline: Instant,
     /// Fires when nobody waits for the answer any more.

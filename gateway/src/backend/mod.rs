@@ -8,18 +8,22 @@
 mod context;
 pub mod embedded;
 mod error;
+mod finding;
 mod graph;
 mod ids;
+pub mod neo4j;
+pub mod postgres;
 mod statistics;
 mod vector;
 
 pub use context::CallContext;
 pub use error::{BackendError, ErrorKind};
+pub use finding::{Finding, Weight};
 pub use graph::{Checked, GraphCapabilities, GraphStore, Neighbour, NodeScope, Path, PathStep, Reach, ReachRequest};
 pub use ids::{IdSet, IdSpace};
 pub use statistics::{
-    AttributeStatistics, DegreeStatistics, EdgeStatistics, GraphCosts, GraphStatistics, Histogram, KnownDegrees,
-    VectorCosts, VectorStatistics,
+    AnnCosts, AttributeStatistics, DegreeStatistics, EdgeStatistics, GraphCosts, GraphStatistics, Histogram,
+    KnownDegrees, VectorCosts, VectorStatistics,
 };
 pub use vector::{
     Access, Entity, Hit, Page, Projection, RankedCursor, Ranking, Search, VectorCapabilities, VectorStore,

@@ -17,10 +17,24 @@ pub struct VectorStatistics {
     pub usable: Vec<u64>,
     /// One an attribute of the schema.
     pub attributes: Vec<AttributeStatistics>,
+    /// How an approximate index goes through each vector space of the schema in rank order; `None` where there is none, and
+    /// ranking means to score every row. Shorter than the schema's list means none for the rest.
+    pub ann: Vec<Option<AnnCosts>>,
     /// What its work costs.
     pub costs: VectorCosts,
     /// Grows by one with each refresh that learnt something.
     pub epoch: u64,
+}
+
+/// What going through an approximate index costs, measured. A search that is not exact and ranks first does that.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct AnnCosts {
+    /// Before the first row, in microseconds.
+    pub start_us: f64,
+    /// Per row that comes by, whether it passes the filter or not, in nanoseconds.
+    pub visit_ns: f64,
+    /// Rows that come by at most; then an exact search takes over.
+    pub max_rows: f64,
 }
 
 /// How the values of one attribute are distributed. Frequencies are fractions of all rows.

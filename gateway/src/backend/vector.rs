@@ -15,8 +15,6 @@ use crate::{
 pub struct VectorCapabilities {
     /// Every search is exact: recall is 1 whatever the query asks for.
     pub always_exact: bool,
-    /// Largest id set that [`Search::within`] may hold.
-    pub max_id_set: usize,
 }
 
 /// What the answer is ranked by.
@@ -74,6 +72,8 @@ pub struct Search {
     pub exact: bool,
     /// How many hits are likely to be asked for at first; a hint for the server's parameters.
     pub expected: usize,
+    /// Whether more is likely to be asked for after the first page, because a gate stands behind this search.
+    pub widens: bool,
 }
 
 /// A ranked entity.
@@ -88,10 +88,13 @@ pub struct Hit {
 /// The next hits of a search, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
-    /// At most as many as asked for; fewer only when `exhausted`.
+    /// At most as many as asked for; fewer only when `exhausted`. A page is in order. An approximate search may bring
+    /// hits late that rank before those of an earlier page.
     pub hits: Vec<Hit>,
     /// Nothing comes after these.
     pub exhausted: bool,
+    /// Nothing that ranks before the last of all hits so far is missing.
+    pub exact: bool,
     /// Rows that the store looked at for this page.
     pub examined: u64,
 }

@@ -141,9 +141,11 @@ impl Bench {
             excluded: Vec::new(),
             exact: true,
             expected: LIMIT,
+            widens: false,
         };
         let ctx = CallContext {
             priority: Priority::Normal,
+            tenant: None,
             deadline: Instant::now() + Duration::from_secs(60),
             cancelled: CancellationToken::new(),
             request_id: "bench".into(),

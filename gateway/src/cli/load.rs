@@ -89,7 +89,10 @@ fn unknown_collection(args: &Args, config: &Config) -> Failure {
 
 fn data_directory(args: &Args, config: &Config, collection: &CollectionConfig) -> Result<PathBuf, Failure> {
     let backend = config.backends.get(&collection.entities.backend);
-    let configured = backend.map(|BackendConfig::Embedded { path }| path.clone());
+    let configured = match backend {
+        Some(BackendConfig::Embedded { path }) => Some(path.clone()),
+        _ => None,
+    };
     let missing = || Failure::Usage(format!("collection `{}` is not embedded", args.collection));
     args.data.clone().or(configured).ok_or_else(missing)
 }

@@ -146,7 +146,7 @@ pub(super) fn open(config: Option<&Path>, name: &str) -> Result<(Arc<CollectionS
             parts.validate(&schema).map_err(|error| Failure::Other(error.to_string()))?;
             Ok((Arc::new(schema), parts))
         }
-        None => Err(Failure::Usage(format!("collection `{name}` is not embedded"))),
+        _ => Err(Failure::Usage(format!("collection `{name}` is not embedded"))),
     }
 }
 

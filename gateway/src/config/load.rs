@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    BackendConfig, Config, environment,
+    BackendConfig, Config, EmbedderConfig, environment,
     locations::Locations,
     meaning,
     path::KeyPath,
@@ -117,6 +117,13 @@ impl Config {
         for backend in self.backends.values_mut() {
             match backend {
                 BackendConfig::Embedded { path } => resolve(path),
+                BackendConfig::Postgres(postgres) => drop(postgres.url_file.as_mut().map(resolve)),
+                BackendConfig::Neo4j(neo4j) => drop(neo4j.password_file.as_mut().map(resolve)),
+            }
+        }
+        for collection in self.collections.values_mut() {
+            if let Some(EmbedderConfig::OpenAi(http) | EmbedderConfig::Ollama(http)) = &mut collection.embedder {
+                http.api_key_file.as_mut().map(resolve);
             }
         }
         for principal in &mut self.principals {

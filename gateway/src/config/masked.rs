@@ -4,8 +4,9 @@ use serde_json::Value as Json;
 
 use super::Config;
 
-/// Keys whose values are not shown. A digest is no token, but a weak token can be guessed from it.
-const SECRETS: [&str; 1] = ["token_sha256"];
+/// Keys whose values are not shown. A digest is no token, but a weak token can be guessed from it;
+/// a server's URL may hold a password.
+const SECRETS: [&str; 3] = ["token_sha256", "password", "url"];
 
 /// What is shown instead.
 const MASK: &str = "********";

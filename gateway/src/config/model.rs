@@ -192,6 +192,164 @@ pub enum BackendConfig {
         /// The data directory. A relative path starts at the configuration file.
         path: PathBuf,
     },
+    /// A Postgres server with the `vector` extension (pgvector 0.8 or later) for entities; a table of edges there can be a
+    /// graph.
+    Postgres(PostgresConfig),
+    /// A Neo4j server, or another one that speaks Bolt 4.4.
+    Neo4j(Neo4jConfig),
+}
+
+/// A Postgres server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct PostgresConfig {
+    /// `postgres://user:password@host:port/database?sslmode=…`.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// A file that holds the URL. A relative path starts at the configuration file.
+    #[serde(default)]
+    pub url_file: Option<PathBuf>,
+    /// Longest time that one statement may take whatever the query's deadline, in milliseconds.
+    #[serde(default = "thirty_seconds")]
+    #[schemars(range(min = 1))]
+    pub statement_timeout_ms: u64,
+    /// Its connections.
+    #[serde(default)]
+    pub pool: PoolConfig,
+    /// When to stop asking a server that fails.
+    #[serde(default)]
+    pub breaker: BreakerConfig,
+}
+
+/// A Neo4j server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Neo4jConfig {
+    /// `bolt://host:port`, or `bolt+s://` for TLS.
+    pub uri: String,
+    /// The user; none where the server asks for none.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The password.
+    #[serde(default)]
+    pub password: Option<String>,
+    /// A file that holds the password. A relative path starts at the configuration file.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// The database; the user's home database when not given.
+    #[serde(default)]
+    pub database: Option<String>,
+    /// Longest time that one statement may take whatever the query's deadline, in milliseconds.
+    #[serde(default = "thirty_seconds")]
+    #[schemars(range(min = 1))]
+    pub statement_timeout_ms: u64,
+    /// Its connections.
+    #[serde(default)]
+    pub pool: PoolConfig,
+    /// When to stop asking a server that fails.
+    #[serde(default)]
+    pub breaker: BreakerConfig,
+}
+
+fn thirty_seconds() -> u64 {
+    30_000
+}
+
+/// An elastic pool of connections.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PoolConfig {
+    /// Connections that are kept even when idle.
+    pub min: usize,
+    /// Most connections, those for cancelling not counted (one, opened when needed).
+    #[schemars(range(min = 1))]
+    pub max: usize,
+    /// Connections that only interactive and normal queries may use, and of these as many for interactive ones only.
+    /// At most `max` − 1.
+    pub reserve: usize,
+    /// Most queries that wait in each class; further ones are refused.
+    #[schemars(range(min = 1))]
+    pub max_waiting: usize,
+    /// The pool grows while the predicted wait is longer than this, in milliseconds.
+    pub wait_target_ms: u64,
+    /// Longest time for opening a connection, in milliseconds.
+    #[schemars(range(min = 1))]
+    pub connect_timeout_ms: u64,
+    /// Most connections being opened at once.
+    #[schemars(range(min = 1))]
+    pub max_connecting: usize,
+    /// A connection above `min` that was idle for so long is closed, in milliseconds.
+    #[schemars(range(min = 1))]
+    pub idle_timeout_ms: u64,
+    /// A connection is replaced at about this age (each at its own, up to a tenth earlier), in milliseconds.
+    #[schemars(range(min = 1))]
+    pub max_lifetime_ms: u64,
+    /// A connection that was idle for so long is asked whether it still answers before it is used, in milliseconds.
+    pub check_after_idle_ms: u64,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self {
+            min: 0,
+            max: 16,
+            reserve: 2,
+            max_waiting: 1_024,
+            wait_target_ms: 2,
+            connect_timeout_ms: 5_000,
+            max_connecting: 4,
+            idle_timeout_ms: 60_000,
+            max_lifetime_ms: 1_800_000,
+            check_after_idle_ms: 10_000,
+        }
+    }
+}
+
+/// When to stop asking a server that fails, and how to begin again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BreakerConfig {
+    /// Fewest calls in the window before it is judged.
+    #[schemars(range(min = 1))]
+    pub min_calls: u32,
+    /// Length of the window, in milliseconds.
+    #[schemars(range(min = 1))]
+    pub window_ms: u64,
+    /// Percentage of failed calls that opens it.
+    #[schemars(range(min = 1, max = 100))]
+    pub failure_percent: u8,
+    /// A call that takes longer counts as slow, in milliseconds.
+    #[schemars(range(min = 1))]
+    pub slow_call_ms: u64,
+    /// Percentage of slow calls that opens it.
+    #[schemars(range(min = 1, max = 100))]
+    pub slow_percent: u8,
+    /// Time that it stays open at first, in milliseconds; doubled each time that the probes fail.
+    #[schemars(range(min = 1))]
+    pub open_ms: u64,
+    /// Longest time that it stays open, in milliseconds.
+    #[schemars(range(min = 1))]
+    pub max_open_ms: u64,
+    /// Probes that have to succeed before it closes.
+    #[schemars(range(min = 1))]
+    pub probes: u32,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self {
+            min_calls: 20,
+            window_ms: 10_000,
+            failure_percent: 50,
+            slow_call_ms: 10_000,
+            slow_percent: 80,
+            open_ms: 500,
+            max_open_ms: 30_000,
+            probes: 3,
+        }
+    }
 }
 
 /// What can be asked.
@@ -226,6 +384,12 @@ pub struct CollectionConfig {
 pub struct EntitiesConfig {
     /// The name of a backend.
     pub backend: String,
+    /// The table or view, `schema.table` or found by the search path; for Postgres.
+    #[serde(default)]
+    pub table: Option<String>,
+    /// The column that holds the id, of type `text`, `varchar`, `uuid`, `int4` or `int8`; `id` when not given; for Postgres.
+    #[serde(default)]
+    pub id: Option<String>,
     /// The type of the ids.
     #[serde(default)]
     pub id_type: IdType,
@@ -249,6 +413,9 @@ pub struct VectorConfig {
     /// How similarity is measured.
     #[serde(default)]
     pub metric: Metric,
+    /// The column that holds it, of type `vector` or `halfvec`; the vector's name when not given; for Postgres.
+    #[serde(default)]
+    pub column: Option<String>,
 }
 
 /// An attribute.
@@ -258,6 +425,13 @@ pub struct AttributeConfig {
     /// Its type.
     #[serde(rename = "type")]
     pub kind: AttributeType,
+    /// The column that holds it; the attribute's name when not given; for Postgres.
+    #[serde(default)]
+    pub column: Option<String>,
+    /// Where it is in a column of type `json` or `jsonb`: the column, then keys, separated by dots (`meta.license.name`);
+    /// for Postgres.
+    #[serde(default)]
+    pub json_path: Option<String>,
 }
 
 /// The graph side.
@@ -270,6 +444,22 @@ pub struct GraphConfig {
     pub nodes: BTreeMap<String, NodeConfig>,
     /// Edge types by the names that queries use.
     pub edges: BTreeMap<String, EdgeConfig>,
+    /// The table of edges, `schema.table` or found by the search path; for Postgres.
+    #[serde(default)]
+    pub table: Option<String>,
+    /// The column of the id where an edge starts; `source` when not given; for Postgres.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// The column of the id where an edge ends; `target` when not given; for Postgres.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// The column of the edge's type; `type` when not given; for Postgres.
+    #[serde(default, rename = "type")]
+    pub kind: Option<String>,
+    /// The property of nodes (in Postgres the attribute of entities) that names the tenant they belong to; the attribute
+    /// of `tenant_filter` when not given. Nodes without it are shared by all tenants.
+    #[serde(default)]
+    pub tenant_property: Option<String>,
 }
 
 /// A node label.
@@ -278,6 +468,8 @@ pub struct GraphConfig {
 pub struct NodeConfig {
     /// Whether its nodes are the collection's entities; needed where there are several labels.
     pub entities: bool,
+    /// The property that holds a node's id; `id` when not given; for Neo4j.
+    pub id: Option<String>,
 }
 
 /// An edge type.
@@ -296,4 +488,62 @@ pub enum EmbedderConfig {
     /// The small offline model of the demo: word vectors that imitate all-MiniLM-L6-v2 for texts about software. For
     /// trying things out, not for search quality.
     Student,
+    /// A server with OpenAI's `/v1/embeddings`.
+    OpenAi(HttpEmbedderConfig),
+    /// An Ollama server (`/api/embed`).
+    Ollama(HttpEmbedderConfig),
+}
+
+/// An embedding server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct HttpEmbedderConfig {
+    /// Where it answers: `http://host:port` or `https://…`, with a path before `/v1/embeddings` or `/api/embed` if it has one.
+    pub url: String,
+    /// The model's name, sent with each request.
+    pub model: String,
+    /// What tells one state of the model from another under the same name; part of every cache key.
+    #[serde(default)]
+    pub model_version: Option<String>,
+    /// Number of components; checked against what the server sends.
+    #[schemars(range(min = 1, max = 65_535))]
+    pub dimensions: usize,
+    /// A file that holds the key sent as `Authorization: Bearer …`. A relative path starts at the configuration file.
+    #[serde(default)]
+    pub api_key_file: Option<PathBuf>,
+    /// Whether vectors are scaled to length 1.
+    #[serde(default)]
+    pub normalize: bool,
+    /// Most texts in one request to the server.
+    #[serde(default = "max_batch_texts")]
+    #[schemars(range(min = 1))]
+    pub max_batch: usize,
+    /// How long a text may wait for others to share its request, in milliseconds.
+    #[serde(default = "batch_wait")]
+    pub batch_wait_ms: u64,
+    /// Longest time that one request may take, in milliseconds.
+    #[serde(default = "embed_timeout")]
+    #[schemars(range(min = 1))]
+    pub timeout_ms: u64,
+    /// Most requests at once.
+    #[serde(default = "embed_in_flight")]
+    #[schemars(range(min = 1))]
+    pub max_in_flight: usize,
+}
+
+fn max_batch_texts() -> usize {
+    64
+}
+
+fn batch_wait() -> u64 {
+    2
+}
+
+fn embed_timeout() -> u64 {
+    10_000
+}
+
+fn embed_in_flight() -> usize {
+    8
 }

@@ -189,6 +189,7 @@ impl Job<'_> {
             excluded: self.excluded.to_vec(),
             exact: self.query.exact,
             expected: self.query.need(),
+            widens: false,
         }
     }
 

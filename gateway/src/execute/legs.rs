@@ -174,6 +174,7 @@ mod tests {
             excluded: Vec::new(),
             exact: true,
             expected: 4,
+            widens: false,
         };
         let (whole, leg, trace) = (RankedLeg::new(search.clone()), RankedLeg::new(search), Trace::default());
         let ctx = testing::context();

@@ -27,7 +27,14 @@ fn vectors(rows: u64) -> VectorStatistics {
         common: [("rare", 0.001), ("usual", 0.999)].map(|(v, f)| (Literal::Text(v.into()), f)).into(),
         histogram: None,
     };
-    VectorStatistics { rows, usable: vec![rows], attributes: vec![keyword], costs, epoch: 1 }
+    VectorStatistics {
+        rows,
+        usable: vec![rows],
+        attributes: vec![keyword],
+        costs,
+        epoch: 1,
+        ..VectorStatistics::default()
+    }
 }
 
 fn graph(nodes: u64, fan_out: f64) -> GraphStatistics {

@@ -382,6 +382,7 @@ impl<'a> Life<'a> {
         let _cancel = token.clone().drop_guard();
         let ctx = CallContext {
             priority: self.priority,
+            tenant: self.incoming.principal.tenant.clone(),
             deadline: Instant::now() + GRACE,
             cancelled: token,
             request_id: self.incoming.request_id.clone(),
@@ -552,6 +553,7 @@ impl<'a> Life<'a> {
     fn context(&self, options: &Options, cancelled: CancellationToken) -> CallContext {
         CallContext {
             priority: self.priority(options),
+            tenant: self.incoming.principal.tenant.clone(),
             deadline: self.deadline(options),
             cancelled,
             request_id: self.incoming.request_id.clone(),

@@ -76,6 +76,7 @@ impl Resolver<'_> {
             excluded,
             exact: true,
             expected: top,
+            widens: false,
         };
         let mut seeds = Vec::with_capacity(top);
         self.trace.vector_call();

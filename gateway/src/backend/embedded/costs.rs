@@ -196,6 +196,7 @@ fn floor(measured: f64, least: f64) -> f64 {
 fn with_watch(measure: impl FnOnce(&mut Watch<'_>)) {
     let ctx = CallContext {
         priority: Priority::Batch,
+        tenant: None,
         deadline: Instant::now() + Duration::from_secs(1),
         cancelled: CancellationToken::new(),
         request_id: "measure".into(),

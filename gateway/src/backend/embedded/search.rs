@@ -107,7 +107,7 @@ impl State {
     }
 
     fn page(&mut self, data: &Dataset, n: usize, watch: &mut Watch<'_>) -> Result<Page, BackendError> {
-        let mut page = Page { hits: Vec::with_capacity(n.min(1_024)), ..Page::default() };
+        let mut page = Page { hits: Vec::with_capacity(n.min(1_024)), exact: true, ..Page::default() };
         let hit = |row: u32, score| Hit { id: data.id(row).clone(), score };
         match self {
             Self::Prepared(_) => unreachable!("opened before"),

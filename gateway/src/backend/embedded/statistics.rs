@@ -23,6 +23,7 @@ pub(super) fn vector_statistics(data: &Dataset, costs: VectorCosts, epoch: u64) 
         rows: u64::from(data.rows()),
         usable: data.spaces().iter().map(|space| space.usable().len()).collect(),
         attributes: (0..data.columns().len()).map(|index| attribute_statistics(data, index as u16)).collect(),
+        ann: Vec::new(),
         costs,
         epoch,
     }

@@ -76,7 +76,7 @@ impl VectorStore for EmbeddedStore {
     }
 
     fn capabilities(&self) -> VectorCapabilities {
-        VectorCapabilities { always_exact: true, max_id_set: usize::MAX }
+        VectorCapabilities { always_exact: true }
     }
 
     fn statistics(&self) -> Arc<VectorStatistics> {
@@ -94,7 +94,7 @@ impl VectorStore for EmbeddedStore {
 
     async fn search(&self, ctx: &CallContext, search: Search) -> Result<Box<dyn RankedCursor>, BackendError> {
         ctx.check(&self.backend)?;
-        let Search { ranking, filter, within, access, threshold, excluded, exact: _, expected: _ } = search;
+        let Search { ranking, filter, within, access, threshold, excluded, exact: _, expected: _, widens: _ } = search;
         let query = match ranking {
             Ranking::ById => None,
             Ranking::Similarity { space, vector } => {

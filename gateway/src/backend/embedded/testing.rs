@@ -62,6 +62,7 @@ pub(crate) fn store(seed: u64, size: Size) -> Arc<EmbeddedStore> {
 pub(crate) fn context() -> CallContext {
     CallContext {
         priority: Priority::Normal,
+        tenant: None,
         deadline: std::time::Instant::now() + std::time::Duration::from_secs(600),
         cancelled: tokio_util::sync::CancellationToken::new(),
         request_id: "test".into(),

@@ -68,6 +68,7 @@ mod tests {
     fn context() -> CallContext {
         CallContext {
             priority: Priority::Normal,
+            tenant: None,
             deadline: Instant::now() + Duration::from_secs(60),
             cancelled: CancellationToken::new(),
             request_id: "r".into(),

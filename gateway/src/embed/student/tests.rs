@@ -86,6 +86,7 @@ async fn texts_are_embedded_in_order_and_empty_ones_have_no_vector() {
     let student = StudentEmbedder::bundled();
     let ctx = CallContext {
         priority: Priority::Normal,
+        tenant: None,
         deadline: Instant::now() + Duration::from_secs(600),
         cancelled: CancellationToken::new(),
         request_id: "test".into(),

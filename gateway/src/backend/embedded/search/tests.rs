@@ -81,6 +81,7 @@ fn random_search(rng: &mut StdRng, store: &EmbeddedStore) -> Search {
         excluded: some_ids(rng, 0.02),
         exact: true,
         expected: 10,
+        widens: false,
     };
     let all = naive(store, &search);
     if !all.is_empty() && rng.random_bool(0.4) {
@@ -178,6 +179,7 @@ async fn examined_counts_the_rows_that_each_access_looks_at() {
         excluded: Vec::new(),
         exact: false,
         expected: 10,
+        widens: false,
     };
     let passing: RoaringBitmap = (0..2_000).filter(|row| passes(data, &size_below(0), *row)).collect();
     let first_page = async |search: Search| {
@@ -208,6 +210,7 @@ async fn a_cancelled_search_ends_with_an_error_and_stays_ended() {
         excluded: Vec::new(),
         exact: false,
         expected: 1,
+        widens: false,
     };
     let ctx = context();
     let mut cursor = store.search(&ctx, search).await.unwrap();
@@ -228,6 +231,7 @@ async fn a_query_vector_that_does_not_fit_is_an_error() {
         excluded: Vec::new(),
         exact: false,
         expected: 1,
+        widens: false,
     };
     for (space, vector) in [(0, &[1.0][..]), (0, &[0.0; 3]), (0, &[f32::NAN; 3]), (9, &[1.0; 3])] {
         assert!(store.search(&context(), search(space, vector)).await.is_err(), "{space} {vector:?}");
