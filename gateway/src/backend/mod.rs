@@ -14,6 +14,8 @@ mod ids;
 pub mod neo4j;
 pub mod postgres;
 mod statistics;
+#[cfg(test)]
+pub(crate) mod testing_servers;
 mod vector;
 
 pub use context::CallContext;
