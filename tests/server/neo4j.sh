@@ -44,7 +44,7 @@ server.memory.heap.max_size=1g
 server.memory.pagecache.size=256m
 C
     : >"$home/logs/neo4j.log"
-    launch "$dir" "$neo4j_java" -Xms512m -Xmx1g -XX:+UseSerialGC --add-opens=java.base/java.nio=ALL-UNNAMED \
+    launch "$dir" KILL "$neo4j_java" -Xms512m -Xmx1g -XX:+UseSerialGC --add-opens=java.base/java.nio=ALL-UNNAMED \
         --add-opens=java.base/java.io=ALL-UNNAMED --add-opens=java.base/sun.nio.ch=ALL-UNNAMED \
         -cp "$cache/$neo4j_jars/lib/*" org.neo4j.server.CommunityEntryPoint "--home-dir=$home" "--config-dir=$home/conf"
     wait_until "$dir" 90 grep -q 'Started\.$' "$home/logs/neo4j.log" || return

@@ -68,13 +68,14 @@ start_postgres() {
     echo "postgres://postgres@127.0.0.1:$port/postgres" >"$dir/url"
 }
 
+# Postgres ends at once on SIGQUIT, its children with it; on SIGKILL they would stay for a moment.
 launch_postgres() {
     local dir=$1 bin=$2
     shift 2
     if is_root; then
-        launch "$dir" setpriv --reuid=$postgres_user --regid=$postgres_user --clear-groups "$bin/postgres" "$@"
+        launch "$dir" QUIT setpriv --reuid=$postgres_user --regid=$postgres_user --clear-groups "$bin/postgres" "$@"
     else
-        launch "$dir" "$bin/postgres" "$@"
+        launch "$dir" QUIT "$bin/postgres" "$@"
     fi
 }
 
