@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use super::embedder::open_embedder;
 use crate::{
     backend::{
         GraphStore,
         embedded::{Dataset, EmbeddedStore, storage},
     },
     catalog::{Catalog, Collection, CollectionSchema},
-    config::{BackendConfig, CollectionConfig, ConfigProblem, EmbedderConfig, KeyPath, Loaded, ProblemKind, schema_of},
-    embed::Embedder,
+    config::{BackendConfig, CollectionConfig, ConfigProblem, KeyPath, Loaded, ProblemKind, schema_of},
 };
 
 /// Opens every collection. All problems are returned at once.
@@ -39,12 +39,9 @@ pub fn open_collection(
 ) -> Result<Collection, Vec<ConfigProblem>> {
     let path = KeyPath::of(["collections", name]);
     let (mut embedder, mut problems) = (None, Vec::new());
-    match collection.embedder.as_ref().map(|config| open_embedder(config, collection)).transpose() {
+    match collection.embedder.as_ref().map(|config| open_embedder(loaded, &path, config, collection)).transpose() {
         Ok(opened) => embedder = opened,
-        Err(message) => {
-            let at = path.key("embedder");
-            problems.push(ConfigProblem::new(ProblemKind::Contradiction, loaded.locations.key(&at), at, message));
-        }
+        Err(problem) => problems.push(*problem),
     }
     let version = embedder.as_ref().map(|embedder| embedder.version().clone());
     let schema = Arc::new(schema_of(name, collection, version));
@@ -79,28 +76,4 @@ fn open_store(
             Ok(EmbeddedStore::new(backend.as_str().into(), Arc::new(data)))
         }
     }
-}
-
-/// The embedder of a collection. It is of use if some vector has as many components as it makes.
-fn open_embedder(config: &EmbedderConfig, collection: &CollectionConfig) -> Result<Arc<dyn Embedder>, String> {
-    let embedder = match config {
-        EmbedderConfig::Student => student()?,
-        EmbedderConfig::OpenAi(_) | EmbedderConfig::Ollama(_) => return Err("this kind is not connected yet".into()),
-    };
-    let made = embedder.dimensions();
-    if collection.vectors.values().any(|vector| vector.dimensions == made) {
-        Ok(embedder)
-    } else {
-        Err(format!("it makes vectors of {made} components, and the collection has none with as many"))
-    }
-}
-
-#[cfg(feature = "demo-data")]
-fn student() -> Result<Arc<dyn Embedder>, String> {
-    Ok(Arc::new(crate::embed::StudentEmbedder::bundled()))
-}
-
-#[cfg(not(feature = "demo-data"))]
-fn student() -> Result<Arc<dyn Embedder>, String> {
-    Err("this build has no student in it (feature `demo-data`)".into())
 }

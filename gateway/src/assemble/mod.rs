@@ -2,6 +2,7 @@
 //! when the operating system says so. Nothing here answers a query.
 
 mod collection;
+mod embedder;
 mod listeners;
 mod reload;
 mod running;

@@ -85,6 +85,13 @@ pub struct Hit {
     pub score: f64,
 }
 
+impl Hit {
+    /// The order of answers: score descending, ties by id.
+    pub fn order(a: &Self, b: &Self) -> std::cmp::Ordering {
+        b.score.total_cmp(&a.score).then_with(|| a.id.cmp(&b.id))
+    }
+}
+
 /// The next hits of a search, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Page {

@@ -509,6 +509,10 @@ pub struct HttpEmbedderConfig {
     /// Number of components; checked against what the server sends.
     #[schemars(range(min = 1, max = 65_535))]
     pub dimensions: usize,
+    /// Whether the server is asked for this number of components, for models that can make shorter vectors (`dimensions`
+    /// in the request). Other models reject that.
+    #[serde(default)]
+    pub send_dimensions: bool,
     /// A file that holds the key sent as `Authorization: Bearer …`. A relative path starts at the configuration file.
     #[serde(default)]
     pub api_key_file: Option<PathBuf>,
