@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{BackendError, CallContext, GraphStatistics, IdSet};
+use super::{BackendError, CallContext, Finding, GraphStatistics, IdSet};
 use crate::{
     query::{NodeRef, Walk},
     value::EntityId,
@@ -107,6 +107,11 @@ pub trait GraphStore: Send + Sync + 'static {
 
     /// Learns again. Called off the path of queries.
     async fn refresh(&self) -> Result<(), BackendError>;
+
+    /// What it finds when it looks at what it was configured with, for operators.
+    async fn inspect(&self, _ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
+        Ok(Vec::new())
+    }
 
     /// All nodes reached. `unknown` anchors are reported, not an error.
     async fn reach(&self, ctx: &CallContext, request: &ReachRequest) -> Result<Reach, BackendError>;

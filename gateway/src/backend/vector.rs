@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{BackendError, CallContext, IdSet, VectorStatistics};
+use super::{BackendError, CallContext, Finding, IdSet, VectorStatistics};
 use crate::{
     query::Filter,
     value::{AttributeValue, EntityId},
@@ -85,6 +85,13 @@ pub struct Hit {
     pub score: f64,
 }
 
+impl Hit {
+    /// The order of answers: score descending, ties by id.
+    pub fn order(a: &Self, b: &Self) -> std::cmp::Ordering {
+        b.score.total_cmp(&a.score).then_with(|| a.id.cmp(&b.id))
+    }
+}
+
 /// The next hits of a search, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
@@ -142,6 +149,11 @@ pub trait VectorStore: Send + Sync + 'static {
 
     /// Learns again. Called off the path of queries.
     async fn refresh(&self) -> Result<(), BackendError>;
+
+    /// What it finds when it looks at what it was configured with, for operators.
+    async fn inspect(&self, _ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
+        Ok(Vec::new())
+    }
 
     /// Opens a search.
     async fn search(&self, ctx: &CallContext, search: Search) -> Result<Box<dyn RankedCursor>, BackendError>;

@@ -92,6 +92,7 @@ fn planning(
                 filter: &query.filter,
                 dimensions: space.map_or(0, |space| collection.schema.vectors[space].dimensions),
                 usable: space.map_or(vectors.rows, |space| vectors.usable[space]),
+                ann: None,
                 request: request.as_ref(),
                 vectors: &vectors,
                 graph: graph.as_ref().map(|(statistics, _)| &**statistics),

@@ -19,7 +19,7 @@ pub use explain::{CandidateReport, EstimateReport, OperatorReport, PlanReport};
 pub use plan::{Operator, Plan, PlanKind};
 
 use crate::{
-    backend::{GraphStatistics, ReachRequest, VectorStatistics},
+    backend::{AnnCosts, GraphStatistics, ReachRequest, VectorStatistics},
     cache::Digest,
     query::{Filter, Query},
 };
@@ -37,6 +37,8 @@ pub struct Input<'a> {
     pub dimensions: usize,
     /// Entities that can answer: those with a usable vector.
     pub usable: u64,
+    /// How an approximate index goes through the vectors in rank order, where there is one and the query allows it.
+    pub ann: Option<AnnCosts>,
     /// The walk, its anchors known.
     pub request: Option<&'a ReachRequest>,
     /// What the vector store knows.
@@ -71,6 +73,8 @@ pub struct ListProbe<'a> {
     pub exhausted: bool,
     /// The filter that it was made with.
     pub filter: &'a Filter,
+    /// It came from a search that was exact.
+    pub exact: bool,
 }
 
 /// What the statistics say about a query.
@@ -118,6 +122,8 @@ pub enum Choice {
     Cheapest,
     /// `options.plan` asked for it.
     Forced,
+    /// It goes on with the list that earlier pages were cut from.
+    Paging,
 }
 
 impl Choice {
@@ -127,6 +133,7 @@ impl Choice {
             Self::Only => "no other plan applies",
             Self::Cheapest => "it has the lowest predicted latency",
             Self::Forced => "options.plan asked for it",
+            Self::Paging => "it goes on with the list that earlier pages were cut from",
         }
     }
 }
@@ -169,8 +176,9 @@ pub struct NotApplicable {
 struct DecisionKey {
     query: Digest,
     epochs: (u64, u64),
-    /// The reach's size; the list's length, whether it is exhausted, and whether it was made with the query's own filter.
-    probe: (Option<u64>, Option<(usize, bool, bool)>),
+    /// The reach's size; the list's length, whether it is exhausted, whether it is exact, and whether it was made with the
+    /// query's own filter.
+    probe: (Option<u64>, Option<(usize, bool, bool, bool)>),
     forced: Option<PlanKind>,
 }
 
@@ -195,7 +203,10 @@ impl Planner {
             epochs: (input.vectors.epoch, input.graph.map_or(0, |graph| graph.epoch)),
             probe: (
                 input.probe.reach,
-                input.probe.list.map(|list| (list.length, list.exhausted, list.filter == input.filter)),
+                input
+                    .probe
+                    .list
+                    .map(|list| (list.length, list.exhausted, list.exact, list.filter == input.filter)),
             ),
             forced: input.forced,
         };
@@ -226,23 +237,28 @@ impl Planner {
                 Candidate { plan, predicted_us, analytic_us: work.us, features }
             })
             .collect();
-        let cheapest = |kind: Option<PlanKind>| {
+        let cheapest = |fits: &dyn Fn(&Plan) -> bool| {
             candidates
                 .iter()
                 .enumerate()
-                .filter(|(_, candidate)| kind.is_none_or(|kind| candidate.plan.kind == kind))
+                .filter(|(_, candidate)| fits(&candidate.plan))
                 .min_by(|(_, a), (_, b)| a.predicted_us.total_cmp(&b.predicted_us))
                 .map(|(index, _)| index)
         };
         let (chosen, choice) = match input.forced {
             Some(kind) => {
                 let why = || inapplicable.iter().find(|(other, _)| *other == kind).map_or("", |(_, why)| *why);
-                (cheapest(Some(kind)).ok_or_else(|| NotApplicable { kind, why: why() })?, Choice::Forced)
+                let chosen = cheapest(&|plan| plan.kind == kind);
+                (chosen.ok_or_else(|| NotApplicable { kind, why: why() })?, Choice::Forced)
+            }
+            // Another search might have missed other entities, and an item would be skipped or come twice.
+            None if input.query.offset > 0 && input.probe.list.is_some_and(|list| !list.exact) => {
+                (cheapest(&|plan| plan.root.uses_list()).unwrap_or(0), Choice::Paging)
             }
             None => {
                 let choice = if candidates.len() == 1 { Choice::Only } else { Choice::Cheapest };
                 // vector-first always applies, so there is one.
-                (cheapest(None).unwrap_or(0), choice)
+                (cheapest(&|_| true).unwrap_or(0), choice)
             }
         };
         Ok(Planned { candidates, chosen, choice, estimates, inapplicable, model: self.name.clone() })

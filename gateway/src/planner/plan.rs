@@ -101,6 +101,15 @@ pub enum Operator {
 }
 
 impl Operator {
+    /// Whether its candidates come from a cached list.
+    pub fn uses_list(&self) -> bool {
+        match self {
+            Self::CachedList { .. } => true,
+            Self::CheckWithin { candidates, .. } | Self::Intersect { candidates, .. } => candidates.uses_list(),
+            _ => false,
+        }
+    }
+
     /// The operator's name in plans and traces.
     pub fn name(&self) -> &'static str {
         match self {
