@@ -14,7 +14,10 @@ pub(crate) fn neo4j() -> Option<String> {
 fn find(variable: &str) -> Option<String> {
     let found = std::env::var(variable).ok().filter(|value| !value.is_empty());
     if found.is_none() {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{variable} is not set: `tests/servers up` starts servers");
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "{variable} is not set: `tests/servers up` starts servers"
+        );
         eprintln!("skipped: {variable} is not set");
     }
     found
