@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How a server is reached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BoltOptions {
     /// `bolt://host:port`, or `bolt+s://` for TLS.
     pub uri: String,

@@ -2,19 +2,29 @@
 //!
 //! Everything is a `MERGE` by id, so that an interrupted load is begun again from the start or from any batch.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use neo4rs::{BoltList, BoltType};
+use tokio_util::sync::CancellationToken;
 
 use super::{BoltServer, GraphMapping, cypher::quoted, keys, server::Work, statement::Statement};
 use crate::{
-    backend::{BackendError, CallContext, ErrorKind, embedded::Edges},
+    backend::{BackendError, CallContext, ErrorKind, embedded::{Edges, Parts}},
     catalog::CollectionSchema,
+    load::{Progress, Step},
+    query::Priority,
     value::{AttributeType, AttributeValue, EntityId},
 };
 
 /// Rows of one batch: large enough that a transaction's overhead is small, small enough for a modest heap.
 pub(crate) const BATCH: usize = 5_000;
+
+/// Longest time that one batch may take.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// How often a batch is tried when the server reports a passing failure, a deadlock for example.
 const TRIES: u32 = 5;
@@ -39,6 +49,54 @@ impl Writer {
     /// A writer for a collection with a graph side.
     pub(crate) fn new(server: Arc<BoltServer>, schema: Arc<CollectionSchema>, mapping: GraphMapping) -> Self {
         Self { server, schema, mapping }
+    }
+
+    /// Writes all nodes of a data set, with their attributes as properties, and all edges. With `create`, ids are made
+    /// unique first.
+    pub(crate) async fn everything(
+        &self,
+        parts: &Parts,
+        create: bool,
+        progress: &mut dyn Progress,
+    ) -> Result<(), BackendError> {
+        if create {
+            self.constrain(&patient()).await?;
+        }
+        let label = self.schema.graph.as_ref().map_or(0, |graph| graph.entity_label);
+        let properties: Vec<Property> = self.properties();
+        progress.begin(Step::WriteEntities, Some(parts.ids.len() as u64));
+        for from in (0..parts.ids.len()).step_by(BATCH) {
+            let to = (from + BATCH).min(parts.ids.len());
+            let value = |place: usize, attribute: u16| {
+                let attribute = usize::from(attribute);
+                parts.columns[attribute].value((from + place) as u32, self.schema.attributes[attribute].kind)
+            };
+            self.nodes(&patient(), label, &parts.ids[from..to], &properties, value).await?;
+            progress.advance(to as u64);
+        }
+        progress.end();
+        let total: usize = parts.edges.iter().map(|edges| edges.sources.len()).sum();
+        progress.begin(Step::WriteEdges, Some(total as u64));
+        let mut done = 0;
+        for (edge, edges) in (0_u16..).zip(&parts.edges) {
+            for from in (0..edges.sources.len()).step_by(BATCH) {
+                let to = (from + BATCH).min(edges.sources.len());
+                self.edge_rows(&patient(), edge, edges, from..to, &parts.ids).await?;
+                done += to - from;
+                progress.advance(done as u64);
+            }
+        }
+        progress.end();
+        Ok(())
+    }
+
+    /// Every attribute under its own name, and the tenant's under the name that walks look for.
+    fn properties(&self) -> Vec<Property> {
+        let attributes = self.schema.attributes.iter().zip(0_u16..).map(|(attribute, index)| {
+            let tenant = self.mapping.tenant.as_ref().filter(|_| self.schema.tenant_attribute == Some(index));
+            Property { attribute: index, name: tenant.cloned().unwrap_or_else(|| attribute.name.to_string()) }
+        });
+        attributes.collect()
     }
 
     /// Makes ids unique, and with that found by an index, unless they are. The index is ready when this returns.
@@ -143,6 +201,17 @@ impl Writer {
                 outcome => return outcome,
             }
         }
+    }
+}
+
+/// A batch that nobody waits for but the load.
+fn patient() -> CallContext {
+    CallContext {
+        priority: Priority::Batch,
+        tenant: None,
+        deadline: Instant::now() + LONGEST,
+        cancelled: CancellationToken::new(),
+        request_id: "load".into(),
     }
 }
 
