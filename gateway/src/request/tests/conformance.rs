@@ -74,7 +74,7 @@ fn check(
                 matches!(problem.code, Code::UnknownEntity | Code::UnusableVector | Code::ZeroSum),
                 "{problem}"
             ),
-            (all, reply) => prop_assert!(false, "{plan:?} of {asked}: expected {all:?}, got {reply:?}"),
+            (all, reply) => prop_assert!(false, "{plan:?} of {asked}: got {reply:?}, expected {all:?}"),
         }
     }
     Ok(())
