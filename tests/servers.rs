@@ -137,7 +137,10 @@ async fn neo4j_is_a_neo4j_5() {
 async fn a_private_postgres_that_was_killed_starts_where_it_was_with_its_data() {
     let Some(mut server) = PrivateServer::postgres() else { return };
     let mut connection = PgConnection::connect(&server.url).await.expect("it answers");
-    sqlx::raw_sql("CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)").execute(&mut connection).await.expect("made");
+    sqlx::raw_sql("CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)")
+        .execute(&mut connection)
+        .await
+        .expect("made");
     server.signal("KILL");
     assert!(sqlx::query("SELECT 1").execute(&mut connection).await.is_err(), "its connections end with it");
     let before = server.pid;

@@ -203,10 +203,7 @@ impl Planner {
             epochs: (input.vectors.epoch, input.graph.map_or(0, |graph| graph.epoch)),
             probe: (
                 input.probe.reach,
-                input
-                    .probe
-                    .list
-                    .map(|list| (list.length, list.exhausted, list.exact, list.filter == input.filter)),
+                input.probe.list.map(|list| (list.length, list.exhausted, list.exact, list.filter == input.filter)),
             ),
             forced: input.forced,
         };
