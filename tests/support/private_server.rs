@@ -39,7 +39,8 @@ impl PrivateServer {
         }
     }
 
-    /// Sends a signal to its process: `KILL`, `STOP`, `CONT`, …
+    /// Sends a signal to its process: `KILL`, `STOP`, `CONT`, … Postgres' process is the one that accepts connections:
+    /// those that are open have processes of their own, which notice its end a moment later, and its stop never.
     pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args(["-s", signal, "--", &self.pid.to_string()]).status();
         assert!(sent.expect("there is `kill`").success(), "SIG{signal} to {}", self.pid);
