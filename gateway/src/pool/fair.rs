@@ -201,11 +201,6 @@ impl<W> FairQueue<W> {
         self.classes.iter().all(|class| class.len() == 0)
     }
 
-    /// Since when the one waits that has waited longest, among the classes that may go.
-    pub(super) fn oldest(&self, may_go: [bool; CLASSES]) -> Option<Instant> {
-        (0..CLASSES).filter(|rank| may_go[*rank]).filter_map(|rank| self.classes[rank].oldest()).min()
-    }
-
     /// Sends everybody away.
     pub(super) fn drain(&mut self) -> Vec<Waiter<W>> {
         self.classes.iter_mut().flat_map(ClassQueue::drain).collect()

@@ -54,7 +54,8 @@ impl<T, W> Core<T, W> {
         let Some(left) = demand.deadline.checked_duration_since(now).filter(|left| !left.is_zero()) else {
             return Err(PoolError::DeadlineExceeded);
         };
-        let wait = self.predicted_wait(now, demand);
+        // What is longer than all the time that is left need not be added up to be too late.
+        let wait = self.predicted_wait(now, demand, demand.predicted.min(left));
         let waiting = self.queue.lengths()[rank(demand.class)];
         if waiting >= self.settings.max_waiting {
             return Err(PoolError::QueueFull { waiting, wait });

@@ -29,6 +29,11 @@ impl Loan {
         self.used + now.saturating_duration_since(self.began)
     }
 
+    /// When it should be over.
+    pub(super) fn end(&self) -> Instant {
+        self.began + self.predicted.saturating_sub(self.used)
+    }
+
     /// How much longer it should be in use. One that is overdue is expected to be overdue for as long again.
     pub(super) fn left(&self, now: Instant) -> Duration {
         self.predicted.abs_diff(self.used_until(now))
