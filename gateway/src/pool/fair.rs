@@ -19,6 +19,7 @@ use std::{
 
 use class::ClassQueue;
 
+use super::breaker::Probe;
 use crate::query::Priority;
 
 /// Number of classes.
@@ -60,7 +61,7 @@ pub(super) struct Waiter<W> {
     /// Since when it waits.
     pub(super) since: Instant,
     /// Whether it is to tell an ailing backend's breaker how it went.
-    pub(super) probe: bool,
+    pub(super) probe: Probe,
     /// How to reach it.
     pub(super) token: W,
 }

@@ -8,12 +8,15 @@ use super::{
     page::{Family, Labels},
     sheet::{BOUNDS_NS, DurationsRead},
 };
-use crate::pool::{BreakerState, CLASSES, RefusalKind, Registry, Snapshot, WaitHistogram};
+use crate::{
+    pool::{BreakerState, CLASSES, RefusalKind, Registry, Snapshot, WaitHistogram},
+    query::Priority,
+};
 
 /// The metrics of these pools, as they stand.
 pub(super) fn families(pools: &Registry) -> Vec<Family> {
     let pools: Vec<_> = pools.all().iter().map(|pool| (pool.name().clone(), pool.snapshot())).collect();
-    let classes = CLASSES.map(|class| class.as_str());
+    let classes = CLASSES.map(Priority::as_str);
     let refusals = RefusalKind::ALL.map(RefusalKind::as_str);
     vec![
         Family::gauges(

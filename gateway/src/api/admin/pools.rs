@@ -11,9 +11,9 @@ use crate::{
         reply::{self, HttpResponse},
         route::nothing_at,
     },
-    pool::{CLASSES, Counters, RefusalKind, ResizeError, Snapshot, Watched},
+    pool::{CLASSES, Counters, RefusalKind, ResizeError, WaitHistogram, Watched},
     problem::{Code, Problem},
-    query::{Json, JsonLimits, QueryError, read_json},
+    query::{Json, JsonLimits, Priority, QueryError, read_json},
     value::Number,
 };
 
@@ -75,17 +75,23 @@ struct CountersBody {
 
 impl PoolBody {
     fn of(pool: &dyn Watched) -> Self {
-        let Snapshot { min, max, reserve, in_use, idle, parked, connecting, preparing, in_doubt, .. } = pool.snapshot();
-        let Snapshot { waiting, breaker, breaker_reason, counters, .. } = pool.snapshot();
+        let at = pool.snapshot();
         Self {
             name: pool.name().clone(),
-            min,
-            max,
-            reserve,
-            connections: ConnectionsBody { in_use, idle, parked, connecting, preparing, in_doubt },
-            waiting: by_class(waiting),
-            breaker: BreakerBody { state: breaker.as_str(), reason: breaker_reason },
-            counters: CountersBody::of(&counters),
+            min: at.min,
+            max: at.max,
+            reserve: at.reserve,
+            connections: ConnectionsBody {
+                in_use: at.in_use,
+                idle: at.idle,
+                parked: at.parked,
+                connecting: at.connecting,
+                preparing: at.preparing,
+                in_doubt: at.in_doubt,
+            },
+            waiting: by_class(at.waiting),
+            breaker: BreakerBody { state: at.breaker.as_str(), reason: at.breaker_reason },
+            counters: CountersBody::of(&at.counters),
         }
     }
 }
@@ -103,13 +109,13 @@ impl CountersBody {
             reclaimed: counters.reclaimed,
             left: counters.left,
             refused: RefusalKind::ALL.map(RefusalKind::as_str).into_iter().zip(counters.refused).collect(),
-            granted: by_class(counters.waits.each_ref().map(|waits| waits.count())),
+            granted: by_class(counters.waits.each_ref().map(WaitHistogram::count)),
         }
     }
 }
 
 fn by_class<T>(values: [T; 3]) -> BTreeMap<&'static str, T> {
-    CLASSES.map(|class| class.as_str()).into_iter().zip(values).collect()
+    CLASSES.map(Priority::as_str).into_iter().zip(values).collect()
 }
 
 pub(super) fn list(service: &impl Service) -> HttpResponse {

@@ -10,6 +10,7 @@ use crate::{
     backend::BackendError,
     pool::{
         BreakerState, Demand, PoolError, ResizeError,
+        breaker::Probe,
         fair::{Waiter, rank},
         snapshot::RefusalKind,
     },
@@ -38,8 +39,8 @@ impl<T, W> Core<T, W> {
         Ok(number)
     }
 
-    /// Refuses at once what could not be served in time. `true`: the demand is a probe of the breaker.
-    fn admit(&mut self, now: Instant, demand: &Demand) -> Result<bool, PoolError> {
+    /// Refuses at once what could not be served in time.
+    fn admit(&mut self, now: Instant, demand: &Demand) -> Result<Probe, PoolError> {
         if self.closed {
             return Err(PoolError::Closed);
         }
@@ -111,7 +112,9 @@ impl<T, W> Core<T, W> {
         if !self.closed {
             self.send_away(now);
         }
-        self.failure(now, true);
+        let dice = self.dice();
+        self.breaker.connect_failure(now, dice);
+        self.obey_breaker(now);
         self.supply(now);
     }
 
@@ -168,7 +171,6 @@ impl<T, W> Core<T, W> {
         self.settle(now, &loan);
         self.slots.change(id, now, State::Doubt(loan.class));
         if backend_failed {
-            self.suspect = Some(now);
             self.failure(now, loan.probe);
         } else {
             self.breaker.withdraw(loan.probe);
@@ -296,7 +298,7 @@ impl<T, W> Core<T, W> {
         took
     }
 
-    fn failure(&mut self, now: Instant, probe: bool) {
+    fn failure(&mut self, now: Instant, probe: Probe) {
         let dice = self.dice();
         self.breaker.failure(now, probe, dice);
         self.obey_breaker(now);

@@ -5,8 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::fair::{CLASSES, Tenant, rank};
-use crate::query::Priority;
+use crate::{
+    pool::{
+        breaker::Probe,
+        fair::{CLASSES, Tenant, rank},
+    },
+    query::Priority,
+};
 
 /// Names a place; never used twice.
 pub(in crate::pool) type Id = u64;
@@ -21,7 +26,7 @@ pub(super) struct Loan {
     pub(super) began: Instant,
     /// Use before that: it was parked in between.
     pub(super) used: Duration,
-    pub(super) probe: bool,
+    pub(super) probe: Probe,
 }
 
 impl Loan {

@@ -83,9 +83,9 @@ fn pool() -> impl Strategy<Value = Settings> {
     )
 }
 
-fn pick<T: Copy>(of: impl ExactSizeIterator<Item = T>, at: usize) -> Option<T> {
+fn pick<T: Copy>(mut of: impl ExactSizeIterator<Item = T>, at: usize) -> Option<T> {
     let len = of.len();
-    of.skip(at.checked_rem(len)?).next()
+    of.nth(at.checked_rem(len)?)
 }
 
 fn happen(world: &mut World, event: &Event, client: usize) {
