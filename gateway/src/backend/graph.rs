@@ -105,6 +105,11 @@ pub trait GraphStore: Send + Sync + 'static {
     /// What it last learnt of its data and of its own speed. Never waits.
     fn statistics(&self) -> Arc<GraphStatistics>;
 
+    /// Whether a call has a chance: `false` while a breaker keeps calls away from a server that fails. Never waits.
+    fn is_available(&self) -> bool {
+        true
+    }
+
     /// Learns again. Called off the path of queries.
     async fn refresh(&self) -> Result<(), BackendError>;
 

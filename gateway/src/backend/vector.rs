@@ -147,6 +147,11 @@ pub trait VectorStore: Send + Sync + 'static {
     /// What it last learnt of its data and of its own speed. Never waits.
     fn statistics(&self) -> Arc<VectorStatistics>;
 
+    /// Whether a call has a chance: `false` while a breaker keeps calls away from a server that fails. Never waits.
+    fn is_available(&self) -> bool {
+        true
+    }
+
     /// Learns again. Called off the path of queries.
     async fn refresh(&self) -> Result<(), BackendError>;
 

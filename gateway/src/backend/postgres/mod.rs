@@ -31,3 +31,6 @@ pub use connector::{PgConnector, PgLink};
 pub use entities::PgEntities;
 pub use mapping::{AttributeColumn, EdgeTable, EntityTable};
 pub use server::{PgOptions, PgServer};
+
+#[cfg(test)]
+mod tests;

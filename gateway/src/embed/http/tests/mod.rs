@@ -1,6 +1,10 @@
 //! The embedder against a real HTTP server in this process that plays both protocols and every fault.
 
 mod batches;
+#[cfg(feature = "demo-data")]
+mod gateway;
+#[cfg(feature = "demo-data")]
+mod real;
 mod replies;
 mod retries;
 mod server;
