@@ -8,6 +8,8 @@ mod estimate;
 mod events;
 mod slots;
 mod supply;
+#[cfg(test)]
+mod tests;
 
 use std::time::{Duration, Instant};
 
