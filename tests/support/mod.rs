@@ -2,6 +2,10 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each suite uses its part")]
 
+pub mod private_server;
+#[path = "../../gateway/src/backend/testing_servers.rs"]
+pub mod servers;
+
 use std::sync::Arc;
 
 use forebay::{

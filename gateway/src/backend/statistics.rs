@@ -26,6 +26,13 @@ pub struct VectorStatistics {
     pub epoch: u64,
 }
 
+impl VectorStatistics {
+    /// How an approximate index goes through a vector space, where there is one.
+    pub fn ann_of(&self, space: u16) -> Option<AnnCosts> {
+        self.ann.get(usize::from(space)).copied().flatten()
+    }
+}
+
 /// What going through an approximate index costs, measured. A search that is not exact and ranks first does that.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct AnnCosts {

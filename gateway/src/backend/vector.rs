@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{BackendError, CallContext, IdSet, VectorStatistics};
+use super::{BackendError, CallContext, Finding, IdSet, VectorStatistics};
 use crate::{
     query::Filter,
     value::{AttributeValue, EntityId},
@@ -85,6 +85,13 @@ pub struct Hit {
     pub score: f64,
 }
 
+impl Hit {
+    /// The order of answers: score descending, ties by id.
+    pub fn order(a: &Self, b: &Self) -> std::cmp::Ordering {
+        b.score.total_cmp(&a.score).then_with(|| a.id.cmp(&b.id))
+    }
+}
+
 /// The next hits of a search, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
@@ -140,8 +147,18 @@ pub trait VectorStore: Send + Sync + 'static {
     /// What it last learnt of its data and of its own speed. Never waits.
     fn statistics(&self) -> Arc<VectorStatistics>;
 
+    /// Whether a call has a chance: `false` while a breaker keeps calls away from a server that fails. Never waits.
+    fn is_available(&self) -> bool {
+        true
+    }
+
     /// Learns again. Called off the path of queries.
     async fn refresh(&self) -> Result<(), BackendError>;
+
+    /// What it finds when it looks at what it was configured with, for operators.
+    async fn inspect(&self, _ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
+        Ok(Vec::new())
+    }
 
     /// Opens a search.
     async fn search(&self, ctx: &CallContext, search: Search) -> Result<Box<dyn RankedCursor>, BackendError>;

@@ -266,8 +266,7 @@ pub struct PoolConfig {
     /// Most connections, those for cancelling not counted (one, opened when needed).
     #[schemars(range(min = 1))]
     pub max: usize,
-    /// Connections that only interactive and normal queries may use, and of these as many for interactive ones only.
-    /// At most `max` − 1.
+    /// Connections that batch queries leave free; normal queries leave half of them free, rounded down. At most `max` − 1.
     pub reserve: usize,
     /// Most queries that wait in each class; further ones are refused.
     #[schemars(range(min = 1))]
@@ -509,6 +508,10 @@ pub struct HttpEmbedderConfig {
     /// Number of components; checked against what the server sends.
     #[schemars(range(min = 1, max = 65_535))]
     pub dimensions: usize,
+    /// Whether the server is asked for this number of components, for models that can make shorter vectors (`dimensions`
+    /// in the request). Other models reject that.
+    #[serde(default)]
+    pub send_dimensions: bool,
     /// A file that holds the key sent as `Authorization: Bearer …`. A relative path starts at the configuration file.
     #[serde(default)]
     pub api_key_file: Option<PathBuf>,

@@ -1,10 +1,12 @@
-//! Embedders: text to vector. One trait; the small offline student of the demo is the first.
+//! Embedders: text to vector. One trait; the small offline student of the demo, and servers over HTTP.
 
+pub mod http;
 mod student;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+pub use http::{HttpEmbedder, HttpEmbedderError, HttpEmbedderSettings};
 pub use student::{StudentEmbedder, StudentError};
 
 use crate::backend::{BackendError, CallContext};
@@ -20,4 +22,10 @@ pub trait Embedder: Send + Sync + 'static {
 
     /// One vector a text, in order; `None` for a text that has no embedding.
     async fn embed(&self, ctx: &CallContext, texts: &[Arc<str>]) -> Result<Vec<Option<Arc<[f32]>>>, BackendError>;
+
+    /// Whether it answers as it should, with vectors of [`dimensions`](Self::dimensions) components.
+    async fn probe(&self, ctx: &CallContext) -> Result<(), BackendError> {
+        let _ = ctx;
+        Ok(())
+    }
 }

@@ -36,11 +36,12 @@ pub struct Progress(Mutex<Vec<Hit>>);
 impl Progress {
     fn publish(&self, hits: &[Hit]) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = kept.len().min(hits.len());
-        kept.extend_from_slice(&hits[known..]);
+        if hits.len() > kept.len() {
+            *kept = hits.to_vec();
+        }
     }
 
-    /// The items: a prefix of the full answer, in order.
+    /// The items, in order: a prefix of the full answer, as far as the search was exact.
     pub fn take(&self) -> Vec<Hit> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -124,14 +125,14 @@ impl Job<'_> {
 
     /// Candidates behind a gate that needs no other leg first.
     async fn ranked(&self, candidates: &Operator, gate: Gate<'_>) -> Result<Ranked, BackendError> {
-        let source = self.source(candidates)?;
+        let source = self.source(candidates, !matches!(gate, Gate::Open))?;
         let first = first_of(candidates);
         self.fill(&source, gate, first).await
     }
 
     /// Both legs at once, then membership.
     async fn intersect(&self, candidates: &Operator, ids: &Operator) -> Result<Ranked, BackendError> {
-        let source = self.source(candidates)?;
+        let source = self.source(candidates, true)?;
         let first = first_of(candidates);
         let warm = async {
             // The first page is fetched beside the reach; `fill` then finds it there.
@@ -155,7 +156,7 @@ impl Job<'_> {
     /// A search among the reached ids.
     async fn restricted(&self, root: &Operator, ids: &Operator, access: Access) -> Result<Ranked, BackendError> {
         let reach = self.ids(ids).await?;
-        let search = self.search(access, Some(reach.ids.clone()));
+        let search = self.search(access, Some(reach.ids.clone()), false);
         let need = self.query.need();
         let started = Instant::now();
         let leg = RankedLeg::new(search);
@@ -176,8 +177,8 @@ impl Job<'_> {
         Ok(Ranked { hits, unknown, reach, list: None })
     }
 
-    /// The search that ranks, among all or some ids.
-    fn search(&self, access: Access, within: Option<IdSet>) -> Search {
+    /// The search that ranks, among all or some ids. `gated` says that not all of its hits will do.
+    fn search(&self, access: Access, within: Option<IdSet>, gated: bool) -> Search {
         // A list is worth keeping only if it is complete whatever the threshold, so just a restricted search gets it.
         let threshold = within.as_ref().and(self.query.score_threshold);
         Search {
@@ -187,9 +188,9 @@ impl Job<'_> {
             access,
             threshold,
             excluded: self.excluded.to_vec(),
-            exact: self.query.exact,
+            exact: self.query.exactly(),
             expected: self.query.need(),
-            widens: false,
+            widens: gated,
         }
     }
 
@@ -197,20 +198,20 @@ impl Job<'_> {
         self.query.score_threshold.is_none_or(|threshold| hit.score >= threshold)
     }
 
-    fn source(&self, operator: &Operator) -> Result<Source<'_>, BackendError> {
+    fn source(&self, operator: &Operator, gated: bool) -> Result<Source<'_>, BackendError> {
         match operator {
             Operator::CachedList { refilter } => match &self.held.list {
                 // Items of a wider list are tested whatever the plan says: a wrong answer is no matter of choice.
                 Some(list) => Ok(Source::List { list, refilter: *refilter || list.filter != *self.filter }),
                 None => Err(self.impossible("the plan uses a cached list that is not there")),
             },
-            Operator::Ann { access, .. } => Ok(self.live_source(*access)),
+            Operator::Ann { access, .. } => Ok(self.live_source(*access, gated)),
             other => Err(self.impossible(&format!("{} gives no ranked candidates", other.name()))),
         }
     }
 
-    fn live_source(&self, access: Access) -> Source<'static> {
-        Source::Leg(self.legs.ranked(self.list_key, self.search(access, None)))
+    fn live_source(&self, access: Access, gated: bool) -> Source<'static> {
+        Source::Leg(self.legs.ranked(self.list_key, self.search(access, None, gated)))
     }
 
     fn impossible(&self, what: &str) -> BackendError {
@@ -265,6 +266,8 @@ impl Job<'_> {
             let below = page.hits.iter().position(|hit| !self.reaches_threshold(hit));
             let candidates = &page.hits[..below.unwrap_or(page.hits.len())];
             self.pass(&gate, candidates, need - kept.len().min(need), &mut kept, &mut gated).await?;
+            // Nothing moves unless an approximate search brought something late.
+            kept.sort_by(Hit::order);
             kept.truncate(need);
             self.progress.publish(&kept);
             taken += page.hits.len();
@@ -275,7 +278,7 @@ impl Job<'_> {
                 // The list ran dry although more may exist: go on with a search of our own. It gives the same order,
                 // so what has passed stays valid and is skipped. A list made with a wider filter counts its own items, so
                 // start over by position and keep what is kept.
-                live = Some(self.live_source(Access::RankThenFilter));
+                live = Some(self.live_source(Access::RankThenFilter, !matches!(gate, Gate::Open)));
                 kept.clear();
                 taken = 0;
                 want = first_live(need);
@@ -299,9 +302,13 @@ impl Job<'_> {
     async fn page(&self, source: &Source<'_>, from: usize, to: usize) -> Result<Prefix, BackendError> {
         match source {
             Source::Leg(leg) => leg.take(&self.collection.entities, self.ctx, self.trace, from, to).await,
-            Source::List { list, refilter: false } => {
-                Ok(Prefix { hits: list.hits.to_vec(), exhausted: list.exhausted, examined: 0, calls: 0 })
-            }
+            Source::List { list, refilter: false } => Ok(Prefix {
+                hits: list.hits.to_vec(),
+                exhausted: list.exhausted,
+                exact: list.exact,
+                examined: 0,
+                calls: 0,
+            }),
             Source::List { list, refilter: true } => {
                 let ids: Vec<_> = list.hits.iter().map(|hit| hit.id.clone()).collect();
                 self.trace.vector_call();
@@ -311,7 +318,8 @@ impl Job<'_> {
                 };
                 let passes = self.collection.entities.matching(self.ctx, &ids, self.filter, space).await?;
                 let hits = list.hits.iter().zip(passes).filter(|(_, pass)| *pass).map(|(hit, _)| hit.clone()).collect();
-                Ok(Prefix { hits, exhausted: list.exhausted, examined: ids.len() as u64, calls: 1 })
+                let examined = ids.len() as u64;
+                Ok(Prefix { hits, exhausted: list.exhausted, exact: list.exact, examined, calls: 1 })
             }
         }
     }
@@ -409,9 +417,9 @@ impl Job<'_> {
     /// What a live leg under the filter alone has given: a list for the cache.
     async fn finished_list(&self, source: &Source<'_>) -> Option<RankedList> {
         let (Source::Leg(leg), Ranking::Similarity { .. }) = (source, self.ranking) else { return None };
-        let (hits, exhausted) = leg.so_far().await;
-        let exact = self.query.exact || self.collection.entities.capabilities().always_exact;
-        Some(RankedList { filter: self.filter.clone(), hits: hits.into(), exhausted, exact })
+        let given = leg.so_far().await;
+        let (exhausted, exact) = (given.exhausted, given.exact);
+        Some(RankedList { filter: self.filter.clone(), hits: given.hits.into(), exhausted, exact })
     }
 }
 

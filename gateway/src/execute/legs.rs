@@ -83,6 +83,7 @@ struct LegState {
     cursor: Option<Box<dyn RankedCursor>>,
     hits: Vec<Hit>,
     exhausted: bool,
+    approximate: bool,
     examined: u64,
     calls: u32,
 }
@@ -94,6 +95,8 @@ pub(super) struct Prefix {
     pub hits: Vec<Hit>,
     /// Nothing comes after them.
     pub exhausted: bool,
+    /// Nothing is missing down to the last of all hits so far.
+    pub exact: bool,
     /// Rows looked at by the leg so far.
     pub examined: u64,
     /// Calls made by the leg so far.
@@ -138,6 +141,8 @@ impl RankedLeg {
             cursor.release().await;
             state.exhausted = page.exhausted || page.hits.is_empty();
             state.examined += page.examined;
+            // A page speaks for all before it: an exact search may take over from one that was not.
+            state.approximate = !page.exact;
             state.hits.extend(page.hits);
             state.cursor = Some(cursor);
         }
@@ -145,15 +150,19 @@ impl RankedLeg {
         Ok(Prefix {
             hits: state.hits[from.min(end)..end].to_vec(),
             exhausted: state.exhausted && end == state.hits.len(),
+            exact: !state.approximate,
             examined: state.examined,
             calls: state.calls,
         })
     }
 
-    /// Everything that the leg has given so far, and whether that is all.
-    pub(super) async fn so_far(&self) -> (Vec<Hit>, bool) {
+    /// Everything that the leg has given so far, in order.
+    pub(super) async fn so_far(&self) -> Prefix {
         let state = self.state.lock().await;
-        (state.hits.clone(), state.exhausted)
+        let mut hits = state.hits.clone();
+        hits.sort_by(Hit::order);
+        let (exhausted, exact) = (state.exhausted, !state.approximate);
+        Prefix { hits, exhausted, exact, examined: state.examined, calls: state.calls }
     }
 }
 
@@ -184,6 +193,6 @@ mod tests {
         // What is left when a call is dropped while it waits for its page.
         leg.state.lock().await.cursor = None;
         assert_eq!(leg.take(&store, &ctx, &trace, 4, 8).await.unwrap().hits, expected[4..]);
-        assert_eq!(leg.so_far().await.0, expected);
+        assert_eq!(leg.so_far().await.hits, expected);
     }
 }

@@ -15,9 +15,20 @@ pub enum Step {
     Assemble,
     /// The data directory is written.
     Save,
+    /// Entities are written to a server.
+    WriteEntities,
+    /// Edges are written to a server.
+    WriteEdges,
+    /// A server makes indexes.
+    Index,
 }
 
 impl Step {
+    /// Whether its size is in records, not in bytes.
+    pub fn counts_records(self) -> bool {
+        matches!(self, Self::WriteEntities | Self::WriteEdges)
+    }
+
     /// A few words for people.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -27,16 +38,20 @@ impl Step {
             Self::Edges => "reading edges",
             Self::Assemble => "building columns",
             Self::Save => "writing",
+            Self::WriteEntities => "writing entities",
+            Self::WriteEdges => "writing edges",
+            Self::Index => "making indexes",
         }
     }
 }
 
 /// Told how far a load is. Steps follow each other; none is inside another.
 pub trait Progress {
-    /// A step begins. `total` is its size in bytes as they lie on disk, where that is known.
+    /// A step begins. `total` is its size, where that is known: of what is read in bytes as they lie on disk, of what is
+    /// written to a server in records.
     fn begin(&mut self, step: Step, total: Option<u64>);
 
-    /// So many bytes of the step are done, from its beginning. Called every few thousand records.
+    /// So much of the step is done, from its beginning. Called every few thousand records.
     fn advance(&mut self, done: u64);
 
     /// The step is over.

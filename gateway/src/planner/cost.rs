@@ -145,6 +145,7 @@ impl Pricer<'_> {
                         let passing = self.estimates.rows * self.estimates.selectivity.likely;
                         call.then(self.index()).then(self.score(passing))
                     }
+                    Access::RankThenFilter if self.input.ann.is_some() => call.then(self.approximate(taken)),
                     Access::RankThenFilter | Access::IdsThenFilter => {
                         let passed = taken / self.estimates.selectivity.likely.max(1e-9);
                         call.then(self.score(self.estimates.rows)).then(self.test(passed.min(self.estimates.rows)))
@@ -155,6 +156,26 @@ impl Pricer<'_> {
             // Enumeration makes no other sources.
             _ => Work::default(),
         }
+    }
+
+    /// Going through an approximate index until so many rows passed the filter; beyond its end an exact search takes over.
+    fn approximate(&self, taken: f64) -> Work {
+        let Some(ann) = self.input.ann else { return Work::default() };
+        let selectivity = self.estimates.selectivity.likely.max(1e-9);
+        let rows = self.estimates.rows.max(1.0);
+        let visited = (taken / selectivity).min(rows).min(ann.max_rows.max(1.0));
+        let walk = Work {
+            us: ann.start_us + visited * ann.visit_ns / 1e3,
+            io: visited,
+            flop: visited * 2.0 * self.input.dimensions as f64,
+            index: 1.0,
+            ..Work::default()
+        };
+        if taken <= visited * selectivity * 1.001 {
+            return walk;
+        }
+        let passing = self.estimates.rows * self.estimates.selectivity.likely;
+        walk.then(self.vector_call(taken)).then(self.index()).then(self.score(passing))
     }
 
     /// A cached list, and the search that replaces it when too few of its items survive.

@@ -19,7 +19,7 @@ pub use explain::{CandidateReport, EstimateReport, OperatorReport, PlanReport};
 pub use plan::{Operator, Plan, PlanKind};
 
 use crate::{
-    backend::{GraphStatistics, ReachRequest, VectorStatistics},
+    backend::{AnnCosts, GraphStatistics, ReachRequest, VectorStatistics},
     cache::Digest,
     query::{Filter, Query},
 };
@@ -37,6 +37,8 @@ pub struct Input<'a> {
     pub dimensions: usize,
     /// Entities that can answer: those with a usable vector.
     pub usable: u64,
+    /// How an approximate index goes through the vectors in rank order, where there is one and the query allows it.
+    pub ann: Option<AnnCosts>,
     /// The walk, its anchors known.
     pub request: Option<&'a ReachRequest>,
     /// What the vector store knows.
@@ -47,10 +49,27 @@ pub struct Input<'a> {
     pub max_check: usize,
     /// What the cache holds.
     pub probe: Probe<'a>,
+    /// Stores that are not asked now, because they fail.
+    pub down: Down,
     /// Runs this kind whatever it costs.
     pub forced: Option<PlanKind>,
     /// Identifies the query for remembering the decision: its key.
     pub key: Digest,
+}
+
+/// Which of a query's stores are not asked now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Down {
+    /// The vector store.
+    pub vectors: bool,
+    /// The graph store.
+    pub graph: bool,
+}
+
+impl Down {
+    fn spares(self, plan: &Plan) -> bool {
+        !(self.vectors && plan.root.asks_vectors() || self.graph && plan.root.asks_graph())
+    }
 }
 
 /// What the cache was found to hold of a query's legs.
@@ -71,6 +90,8 @@ pub struct ListProbe<'a> {
     pub exhausted: bool,
     /// The filter that it was made with.
     pub filter: &'a Filter,
+    /// It came from a search that was exact.
+    pub exact: bool,
 }
 
 /// What the statistics say about a query.
@@ -118,6 +139,10 @@ pub enum Choice {
     Cheapest,
     /// `options.plan` asked for it.
     Forced,
+    /// It goes on with the list that earlier pages were cut from.
+    Paging,
+    /// A store fails and is not asked; what the cache holds suffices.
+    Spared,
 }
 
 impl Choice {
@@ -127,6 +152,8 @@ impl Choice {
             Self::Only => "no other plan applies",
             Self::Cheapest => "it has the lowest predicted latency",
             Self::Forced => "options.plan asked for it",
+            Self::Spared => "a backend fails and is not asked; what the cache holds suffices",
+            Self::Paging => "it goes on with the list that earlier pages were cut from",
         }
     }
 }
@@ -169,8 +196,10 @@ pub struct NotApplicable {
 struct DecisionKey {
     query: Digest,
     epochs: (u64, u64),
-    /// The reach's size; the list's length, whether it is exhausted, and whether it was made with the query's own filter.
-    probe: (Option<u64>, Option<(usize, bool, bool)>),
+    /// The reach's size; the list's length, whether it is exhausted, whether it is exact, and whether it was made with the
+    /// query's own filter.
+    probe: (Option<u64>, Option<(usize, bool, bool, bool)>),
+    down: Down,
     forced: Option<PlanKind>,
 }
 
@@ -195,8 +224,9 @@ impl Planner {
             epochs: (input.vectors.epoch, input.graph.map_or(0, |graph| graph.epoch)),
             probe: (
                 input.probe.reach,
-                input.probe.list.map(|list| (list.length, list.exhausted, list.filter == input.filter)),
+                input.probe.list.map(|list| (list.length, list.exhausted, list.exact, list.filter == input.filter)),
             ),
+            down: input.down,
             forced: input.forced,
         };
         if let Some(planned) = self.decisions.get(&key) {
@@ -226,23 +256,31 @@ impl Planner {
                 Candidate { plan, predicted_us, analytic_us: work.us, features }
             })
             .collect();
-        let cheapest = |kind: Option<PlanKind>| {
+        let cheapest = |fits: &dyn Fn(&Plan) -> bool| {
             candidates
                 .iter()
                 .enumerate()
-                .filter(|(_, candidate)| kind.is_none_or(|kind| candidate.plan.kind == kind))
+                .filter(|(_, candidate)| fits(&candidate.plan))
                 .min_by(|(_, a), (_, b)| a.predicted_us.total_cmp(&b.predicted_us))
                 .map(|(index, _)| index)
         };
         let (chosen, choice) = match input.forced {
             Some(kind) => {
                 let why = || inapplicable.iter().find(|(other, _)| *other == kind).map_or("", |(_, why)| *why);
-                (cheapest(Some(kind)).ok_or_else(|| NotApplicable { kind, why: why() })?, Choice::Forced)
+                let chosen = cheapest(&|plan| plan.kind == kind);
+                (chosen.ok_or_else(|| NotApplicable { kind, why: why() })?, Choice::Forced)
+            }
+            // Another search might have missed other entities, and an item would be skipped or come twice.
+            None if input.query.offset > 0 && input.probe.list.is_some_and(|list| !list.exact) => {
+                (cheapest(&|plan| plan.root.uses_list()).unwrap_or(0), Choice::Paging)
+            }
+            None if let (true, Some(spared)) = (input.down != Down::default(), cheapest(&|plan| input.down.spares(plan))) => {
+                (spared, Choice::Spared)
             }
             None => {
                 let choice = if candidates.len() == 1 { Choice::Only } else { Choice::Cheapest };
                 // vector-first always applies, so there is one.
-                (cheapest(None).unwrap_or(0), choice)
+                (cheapest(&|_| true).unwrap_or(0), choice)
             }
         };
         Ok(Planned { candidates, chosen, choice, estimates, inapplicable, model: self.name.clone() })

@@ -85,11 +85,13 @@ fn plan(
         filter: &query.filter,
         dimensions: 384,
         usable: 60_000,
+        ann: (!query.exactly()).then(|| vectors.ann_of(0)).flatten(),
         request,
         vectors: &vectors,
         graph,
         max_check: 1_000,
         probe,
+        down: Down::default(),
         forced,
         key: KEY,
     };
@@ -157,11 +159,13 @@ fn a_decision_is_remembered_until_something_that_it_went_by_changes() {
             filter: &query.filter,
             dimensions: 384,
             usable: 60_000,
+            ann: None,
             request: None,
             vectors: statistics,
             graph: None,
             max_check: 0,
             probe: Probe::default(),
+            down: Down::default(),
             forced,
             key: KEY,
         };
@@ -180,17 +184,19 @@ fn a_decision_for_a_list_of_one_filter_is_not_reused_for_a_list_of_another() {
     let query = query(Filter::equals(Field::Attribute(0), Literal::Text("rare".into())));
     let statistics = vectors(60_000);
     let refilters = |made_with: &Filter| {
-        let list = Some(ListProbe { length: 200, exhausted: false, filter: made_with });
+        let list = Some(ListProbe { length: 200, exhausted: false, filter: made_with, exact: true });
         let input = Input {
             query: &query,
             filter: &query.filter,
             dimensions: 384,
             usable: 60_000,
+            ann: None,
             request: None,
             vectors: &statistics,
             graph: None,
             max_check: 0,
             probe: Probe { reach: None, list },
+            down: Down::default(),
             forced: Some(PlanKind::CachedPartial),
             key: KEY,
         };
@@ -218,15 +224,95 @@ fn a_model_is_believed_before_the_analytic_costs() {
         filter: &query.filter,
         dimensions: 384,
         usable: 60_000,
+        ann: None,
         request: Some(&walk),
         vectors: &vectors,
         graph: Some(&graph),
         max_check: 1_000,
         probe: Probe::default(),
+        down: Down::default(),
         forced: None,
         key: KEY,
     };
     let planned = Planner::new(Some(Arc::new(Contrary))).plan(&input).unwrap();
     assert_eq!(planned.plan().kind, PlanKind::Parallel);
     assert_eq!(&*planned.model, "contrary");
+}
+
+#[test]
+fn a_later_page_goes_on_with_an_approximate_list_and_with_no_other_plan() {
+    let page = Query { offset: 10, ..query(Filter::Everything) };
+    let list = |exact| ListProbe { length: 40, exhausted: false, filter: &Filter::Everything, exact };
+    let probe = |exact| Probe { reach: Some(3), list: Some(list(exact)) };
+    let graph = graph(60_000, 3.0);
+    let planned = plan(&page, Some(&walk()), Some(&graph), probe(false), None).unwrap();
+    assert_eq!(planned.choice, Choice::Paging);
+    assert!(planned.plan().root.uses_list());
+    // With an exact list every plan gives the same pages, and three reached ids are ranked soonest.
+    let planned = plan(&page, Some(&walk()), Some(&graph), probe(true), None).unwrap();
+    assert_eq!(planned.choice, Choice::Cheapest);
+    assert!(!planned.plan().root.uses_list(), "{planned:?}");
+}
+
+#[test]
+fn an_approximate_index_makes_ranking_first_cheap_until_the_filter_is_selective() {
+    let mut statistics = vectors(60_000);
+    let filter = |word: &str| Filter::equals(Field::Attribute(0), Literal::Text(word.into()));
+    let mut kind = |word: &str, ann| {
+        let query = query(filter(word));
+        statistics.epoch += 1;
+        let input = Input {
+            query: &query,
+            filter: &query.filter,
+            dimensions: 384,
+            usable: 60_000,
+            ann,
+            request: None,
+            vectors: &statistics,
+            graph: None,
+            max_check: 0,
+            probe: Probe::default(),
+            down: Down::default(),
+            forced: None,
+            key: KEY,
+        };
+        Planner::new(None).plan(&input).unwrap().plan().kind
+    };
+    let ann = Some(AnnCosts { start_us: 300.0, visit_ns: 2_000.0, max_rows: 20_000.0 });
+    assert_eq!(kind("usual", ann), PlanKind::VectorFirst);
+    assert_eq!(kind("rare", ann), PlanKind::FilteredVector);
+    let slow = Some(AnnCosts { start_us: 1e6, ..ann.unwrap() });
+    assert_eq!(kind("usual", slow), PlanKind::FilteredVector, "an index that is slower than a scan is not used");
+}
+
+#[test]
+fn a_store_that_fails_is_not_asked_where_the_cache_suffices() {
+    let (vectors, graph, query, walk) = (vectors(60_000), graph(60_000, 3.0), query(Filter::Everything), walk());
+    let choose = |probe, down| {
+        let input = Input {
+            query: &query,
+            filter: &query.filter,
+            dimensions: 384,
+            usable: 60_000,
+            ann: None,
+            request: Some(&walk),
+            vectors: &vectors,
+            graph: Some(&graph),
+            max_check: 100,
+            probe,
+            down,
+            forced: None,
+            key: KEY,
+        };
+        Planner::new(None).plan(&input).unwrap()
+    };
+    // A reach of nearly everything: checking a few candidates is the cheapest, as long as the graph store answers.
+    let probe = Probe { reach: Some(59_000), list: None };
+    let down = Down { graph: true, vectors: false };
+    let planned = choose(probe, down);
+    assert_eq!(planned.choice, Choice::Spared);
+    assert!(!planned.plan().root.asks_graph(), "{planned:?}");
+    // Without anything in the cache the query is sent to where it has to go, and fails there.
+    assert_eq!(choose(Probe::default(), down).choice, Choice::Cheapest);
+    assert_eq!(choose(probe, Down { graph: true, vectors: true }).choice, Choice::Cheapest);
 }

@@ -189,4 +189,10 @@ impl Query {
     pub fn need(&self) -> usize {
         self.offset as usize + self.limit as usize
     }
+
+    /// Whether approximation is out of the question: it was forbidden, or this is a later page, which would skip or
+    /// repeat items if an approximate search had decided the pages before it.
+    pub fn exactly(&self) -> bool {
+        self.exact || self.offset > 0
+    }
 }

@@ -27,7 +27,7 @@ use crate::{
     },
     catalog::{Collection, View},
     execute::{Enriched, Held, Job, LegMemo, Progress, Ranked, Trace, enrich},
-    planner::{Input, ListProbe, PlanKind, PlanReport, Planned, Probe},
+    planner::{Down, Input, ListProbe, PlanKind, PlanReport, Planned, Probe},
     problem::{Code, Problem},
     query::{self, CacheMode, Explain, Filter, Json, JsonLimits, OnDeadline, Options, Priority, Query},
 };
@@ -283,6 +283,7 @@ impl<'a> Life<'a> {
             if query.vector.is_some()
                 && let Some((Stage::Lists(lists), since)) = self.state.l1.stage(&list_key, started, most)
             {
+                // A later page may come from the list that the page before was cut from.
                 let exact = query.exact;
                 // The narrowest list that covers the filter has the most items that pass.
                 let covering = lists.iter().filter(|list| list.covers(&filter, exact));
@@ -300,6 +301,7 @@ impl<'a> Life<'a> {
             filter: &filter,
             dimensions: resolved.dimensions,
             usable: usable(understood, &vectors),
+            ann: query.vector.as_ref().filter(|_| !query.exactly()).and_then(|clause| vectors.ann_of(clause.space)),
             request: resolved.request.as_ref(),
             vectors: &vectors,
             graph: graph.as_ref().map(|(statistics, _)| &**statistics),
@@ -310,7 +312,12 @@ impl<'a> Life<'a> {
                     length: list.hits.len(),
                     exhausted: list.exhausted,
                     filter: &list.filter,
+                    exact: list.exact,
                 }),
+            },
+            down: Down {
+                vectors: !collection.entities.is_available(),
+                graph: collection.graph.as_ref().is_some_and(|graph| !graph.is_available()),
             },
             forced: options.plan,
             key: understood.key,

@@ -9,3 +9,4 @@ mod sheet;
 pub use log::{LogError, init};
 pub use metrics::{Metrics, Route, StatusClass};
 pub use page::CONTENT_TYPE as METRICS_CONTENT_TYPE;
+pub(crate) use sheet::BOUNDS_NS;

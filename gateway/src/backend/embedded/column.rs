@@ -5,7 +5,7 @@ use crate::value::{AttributeType, AttributeValue};
 
 impl Column {
     /// The value of a row, of an attribute of this type.
-    pub(super) fn value(&self, row: u32, kind: AttributeType) -> AttributeValue {
+    pub(crate) fn value(&self, row: u32, kind: AttributeType) -> AttributeValue {
         if !self.present().contains(row) {
             return AttributeValue::Null;
         }
@@ -26,7 +26,7 @@ impl Column {
     }
 
     /// The codes of a row's list; none for other columns.
-    pub(super) fn elements(&self, row: u32) -> &[u32] {
+    pub(crate) fn elements(&self, row: u32) -> &[u32] {
         match self {
             Self::Keywords { offsets, codes, .. } => {
                 &codes[offsets[row as usize] as usize..offsets[row as usize + 1] as usize]

@@ -23,6 +23,9 @@ pub(crate) mod session;
 mod spaces;
 pub(crate) mod statement;
 mod statistics;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod write;
 
 pub use connector::{PgConnector, PgLink};
 pub use entities::PgEntities;
