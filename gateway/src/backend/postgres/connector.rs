@@ -46,7 +46,8 @@ pub struct PgConnector {
 
 impl PgConnector {
     pub(super) fn new(name: Arc<str>, url: &str, statement_timeout: Duration) -> Result<Self, String> {
-        let options: PgConnectOptions = url.parse().map_err(|_| "the URL is not one of a Postgres server".to_owned())?;
+        let options: PgConnectOptions =
+            url.parse().map_err(|_| "the URL is not one of a Postgres server".to_owned())?;
         let options =
             options.application_name("forebay").statement_cache_capacity(PREPARED).disable_statement_logging();
         // A generic plan guesses what a filter lets pass and then walks a vector index through nearly all rows; the

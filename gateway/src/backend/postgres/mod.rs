@@ -3,19 +3,31 @@
 //! [`PgServer`] is one server with its pool; a call takes a [`session::Session`] of it, which runs [`statement::Statement`]s until the
 //! call's deadline. Names come from the configuration and are quoted, values are bound.
 
+mod attributes;
 mod connector;
+mod cursor;
+mod entities;
 mod error;
 pub(crate) mod facts;
+mod filter;
 pub(crate) mod ids;
+mod indexes;
+mod instants;
+mod layout;
 mod mapping;
 pub(crate) mod names;
+mod numbers;
+mod search;
 mod server;
 pub(crate) mod session;
+mod spaces;
 pub(crate) mod statement;
+mod statistics;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod write;
 
 pub use connector::{PgConnector, PgLink};
+pub use entities::PgEntities;
 pub use mapping::{AttributeColumn, EdgeTable, EntityTable};
 pub use server::{PgOptions, PgServer};

@@ -9,11 +9,7 @@ use std::{
 
 use sqlx::{AssertSqlSafe, postgres::PgRow};
 
-use super::{
-    PgConnector, PgLink, PgServer,
-    error::StatementError,
-    statement::Statement,
-};
+use super::{PgConnector, PgLink, PgServer, error::StatementError, statement::Statement};
 use crate::{
     backend::{BackendError, CallContext, ErrorKind},
     pool::{Lease, Parked},
@@ -67,7 +63,11 @@ impl Session {
     }
 
     /// Runs a statement and returns all its rows, in the binary format.
-    pub(crate) async fn rows(&mut self, ctx: &CallContext, statement: &Statement) -> Result<Vec<PgRow>, StatementError> {
+    pub(crate) async fn rows(
+        &mut self,
+        ctx: &CallContext,
+        statement: &Statement,
+    ) -> Result<Vec<PgRow>, StatementError> {
         let (text, arguments) = match statement.parts() {
             Ok(parts) => parts,
             Err(_) => return Err(self.own_error(ErrorKind::Failed, "a value cannot be sent")),
@@ -153,7 +153,11 @@ impl Session {
             }
             Err(kind) => Err(self.own_error(
                 kind,
-                if kind == ErrorKind::Cancelled { "nobody waits for the answer any more" } else { "the deadline passed" },
+                if kind == ErrorKind::Cancelled {
+                    "nobody waits for the answer any more"
+                } else {
+                    "the deadline passed"
+                },
             )),
         }
     }
