@@ -41,7 +41,7 @@ impl IndexFacts {
 }
 
 const INDEXES: &str = r#"
-SELECT c.relname::text, m.amname::text, coalesce(o.opcname::text, ''), i.indkey::int2[],
+SELECT c.relname::text, m.amname::text, coalesce(o.opcname::text, ''), string_to_array(i.indkey::text, ' ')::int2[],
        pg_get_indexdef(i.indexrelid, 1, true), i.indisvalid AND i.indisready, i.indpred IS NOT NULL, i.indisunique,
        c.reloptions
 FROM pg_catalog.pg_index i

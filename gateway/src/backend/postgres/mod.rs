@@ -33,3 +33,6 @@ pub use edges::PgGraph;
 pub use entities::PgEntities;
 pub use mapping::{AttributeColumn, EdgeTable, EntityTable};
 pub use server::{PgOptions, PgServer};
+
+#[cfg(test)]
+mod tests;
