@@ -75,6 +75,11 @@ async fn every_plan_gives_the_recorded_answers_on_postgres_and_neo4j() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_plan_gives_the_recorded_answers_on_one_postgres() {
+    answers_as_recorded(GraphIn::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_exact_nothing_is_missing_from_the_number_of_items() {
     let Some(stores) = Stores::prepare(GraphIn::Neo4j).await else { return };
     stores.load();

@@ -95,8 +95,19 @@ impl Stores {
         let file = |name: &str| root().join("examples/packages").join(name).display().to_string();
         let (nodes, edges, vectors) = (file("nodes.jsonl.zst"), file("edges.csv.zst"), file("embeddings.npy"));
         let output = self.forebay(&[
-            "load", "packages", "--create", "--nodes", &nodes, "--vectors", &vectors, "--edges", &edges, "--id-field",
-            "name", "--endpoint-field", "id",
+            "load",
+            "packages",
+            "--create",
+            "--nodes",
+            &nodes,
+            "--vectors",
+            &vectors,
+            "--edges",
+            &edges,
+            "--id-field",
+            "name",
+            "--endpoint-field",
+            "id",
         ]);
         let (out, err) = (text(&output.stdout), text(&output.stderr));
         assert!(output.status.success(), "{out}{err}");

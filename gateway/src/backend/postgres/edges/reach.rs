@@ -83,7 +83,8 @@ impl<'a> Start<'a> {
             exists.push(format!("EXISTS (SELECT 1 FROM {} WHERE {})", nodes.from, is(&nodes.id, "a.id")));
         }
         for (end, other) in [(&layout.source, &layout.target), (&layout.target, &layout.source)] {
-            let complete = if other.not_null { String::new() } else { format!(" AND {} IS NOT NULL", other.expression) };
+            let complete =
+                if other.not_null { String::new() } else { format!(" AND {} IS NOT NULL", other.expression) };
             exists.push(format!(
                 "EXISTS (SELECT 1 FROM {} WHERE {} AND {kinds}{complete})",
                 layout.from,
@@ -100,7 +101,11 @@ impl<'a> Start<'a> {
 }
 
 /// The statement: the unknown anchors, then an array for each level.
-pub(super) fn statement(layout: &EdgeLayout, anchors: &Anchors<'_>, request: &ReachRequest) -> Result<Statement, String> {
+pub(super) fn statement(
+    layout: &EdgeLayout,
+    anchors: &Anchors<'_>,
+    request: &ReachRequest,
+) -> Result<Statement, String> {
     let mut statement = Statement::new("WITH ");
     let start = Start::new(layout, &mut statement, anchors, request)?;
     let hops = request.walk.hops;
