@@ -159,7 +159,7 @@ fn the_environment_overrides_the_file() {
 }
 
 #[test]
-fn a_variable_that_names_no_key_is_reported_and_kubernetes_links_are_not() {
+fn a_variable_that_names_no_key_is_reported_and_those_of_kubernetes_and_of_tests_are_not() {
     let wrong = variables([
         ("FOREBAY_SERVER_LISTEN", "127.0.0.1:1"),
         ("FOREBAY_SERVER__LISEN", "127.0.0.1:1"),
@@ -180,6 +180,7 @@ fn a_variable_that_names_no_key_is_reported_and_kubernetes_links_are_not() {
         ("FOREBAY_PORT", "tcp://10.0.0.1:7700"),
         ("FOREBAY_PORT_7700_TCP_ADDR", "10.0.0.1"),
         ("FOREBAY_ADMIN_PORT_7701_TCP", "tcp://10.0.0.1:7701"),
+        ("FOREBAY_TEST_NEO4J_URI", "bolt://127.0.0.1:7687"),
     ]);
     assert_eq!(config::load_with(None, links).unwrap().config, Config::default());
 }

@@ -53,7 +53,7 @@ impl Gateway {
             .unwrap();
         let log = BufReader::new(process.stderr.take().unwrap());
         let mut gateway = Self { process, log, query: String::new(), admin: String::new() };
-        let ready = gateway.wait_for("ready");
+        let ready = gateway.wait_for("serving");
         gateway.query = format!("http://{}", ready["query"].as_str().unwrap());
         gateway.admin = format!("http://{}", ready["admin"].as_str().unwrap());
         gateway

@@ -2,6 +2,11 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each suite uses its part")]
 
+pub mod private_server;
+#[path = "../../gateway/src/backend/testing_servers.rs"]
+pub mod servers;
+pub mod stores;
+
 use std::sync::Arc;
 
 use forebay::{

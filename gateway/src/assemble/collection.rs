@@ -1,23 +1,35 @@
 //! Opens what collections are made of.
 
-use std::sync::Arc;
-
-use super::embedder::open_embedder;
-use crate::{
-    backend::{
-        GraphStore,
-        embedded::{Dataset, EmbeddedStore, storage},
-    },
-    catalog::{Catalog, Collection, CollectionSchema},
-    config::{BackendConfig, CollectionConfig, ConfigProblem, KeyPath, Loaded, ProblemKind, schema_of},
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-/// Opens every collection. All problems are returned at once.
-pub fn open_catalog(loaded: &Loaded) -> Result<Catalog, Vec<ConfigProblem>> {
+use tokio_util::sync::CancellationToken;
+
+use super::{Servers, embedder::open_embedder, mapping};
+use crate::{
+    backend::{
+        CallContext, Finding, GraphStore, VectorStore, Weight,
+        embedded::{Dataset, EmbeddedStore, storage},
+        neo4j::Neo4jGraph,
+        postgres::{PgEntities, PgGraph},
+    },
+    catalog::{Catalog, Collection, CollectionSchema},
+    config::{BackendConfig, CollectionConfig, ConfigProblem, GraphConfig, KeyPath, Loaded, ProblemKind, schema_of},
+    query::Priority,
+};
+
+/// Longest time that one look at a backend may take.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// Opens every collection. Embedded data is read; servers are not asked for anything yet. All problems are returned at once.
+/// Call it in a runtime.
+pub fn open_catalog(loaded: &Loaded, servers: &Servers) -> Result<Catalog, Vec<ConfigProblem>> {
     let mut collections = Vec::new();
     let mut problems = Vec::new();
     for (name, collection) in &loaded.config.collections {
-        match open_collection(loaded, name, collection) {
+        match open_collection(loaded, servers, name, collection) {
             Ok(collection) => collections.push(collection),
             Err(found) => problems.extend(found),
         }
@@ -25,15 +37,84 @@ pub fn open_catalog(loaded: &Loaded) -> Result<Catalog, Vec<ConfigProblem>> {
     if problems.is_empty() { Ok(Catalog::new(collections)) } else { Err(problems) }
 }
 
-/// What is wrong with the data that a configuration names. Holds one collection in memory at a time.
-pub fn check_data(loaded: &Loaded) -> Vec<ConfigProblem> {
-    let collections = loaded.config.collections.iter();
-    collections.filter_map(|(name, collection)| open_collection(loaded, name, collection).err()).flatten().collect()
+/// What backends say of themselves, and what is wrong with them.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// What cannot work.
+    pub problems: Vec<ConfigProblem>,
+    /// Everything else that was found, with the collection that it is about.
+    pub findings: Vec<(String, Finding)>,
+}
+
+/// Looks at the data, tables, servers and embedders that a configuration names. Holds one collection in memory at a time.
+pub async fn survey(loaded: &Loaded) -> Survey {
+    let servers = Servers::default();
+    let mut survey = Survey::default();
+    for (name, config) in &loaded.config.collections {
+        match open_collection(loaded, &servers, name, config) {
+            Ok(collection) => survey.look(loaded, &collection).await,
+            Err(problems) => survey.problems.extend(problems),
+        }
+    }
+    survey
+}
+
+impl Survey {
+    async fn look(&mut self, loaded: &Loaded, collection: &Collection) {
+        let name = &*collection.schema.name;
+        let path = KeyPath::of(["collections", name]);
+        let ctx = CallContext {
+            priority: Priority::Interactive,
+            tenant: None,
+            deadline: Instant::now() + LOOK,
+            cancelled: CancellationToken::new(),
+            request_id: "check".into(),
+        };
+        let entities = collection.entities.inspect(&ctx).await;
+        self.take(loaded, name, &path.key("entities").key("backend"), &path, entities.map_err(|e| e.to_string()));
+        if let Some(graph) = &collection.graph {
+            let found = graph.inspect(&ctx).await;
+            self.take(loaded, name, &path.key("graph").key("backend"), &path, found.map_err(|e| e.to_string()));
+        }
+        if let Some(embedder) = &collection.embedder {
+            let probed = embedder.probe(&ctx).await.map(|()| Vec::new());
+            self.take(loaded, name, &path.key("embedder"), &path, probed.map_err(|e| e.to_string()));
+        }
+    }
+
+    fn take(
+        &mut self,
+        loaded: &Loaded,
+        collection: &str,
+        at: &KeyPath,
+        path: &KeyPath,
+        found: Result<Vec<Finding>, String>,
+    ) {
+        let problem = |at: KeyPath, message: String| {
+            let known = if loaded.locations.contains(&at) { at.clone() } else { path.clone() };
+            ConfigProblem::new(ProblemKind::Data, loaded.locations.value(&known), at, message)
+        };
+        match found {
+            Err(message) => self.problems.push(problem(at.clone(), message)),
+            Ok(findings) => {
+                for finding in findings {
+                    if finding.weight == Weight::Problem {
+                        let keys = finding.key.split('.').filter(|key| !key.is_empty());
+                        let about = keys.fold(path.clone(), |path, key| path.key(key));
+                        self.problems.push(problem(about, finding.text));
+                    } else {
+                        self.findings.push((collection.to_owned(), finding));
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Opens one collection of a sound configuration.
 pub fn open_collection(
     loaded: &Loaded,
+    servers: &Servers,
     name: &str,
     collection: &CollectionConfig,
 ) -> Result<Collection, Vec<ConfigProblem>> {
@@ -45,35 +126,101 @@ pub fn open_collection(
     }
     let version = embedder.as_ref().map(|embedder| embedder.version().clone());
     let schema = Arc::new(schema_of(name, collection, version));
-    match open_store(loaded, &schema, collection) {
-        Ok(store) if problems.is_empty() => {
-            // The configuration says that an embedded graph is in the data set of its entities.
-            let graph = schema.graph.is_some().then(|| store.clone() as Arc<dyn GraphStore>);
-            Ok(Collection::new(schema, store, graph, embedder))
-        }
-        Ok(_) => Err(problems),
+    let opening = Opening { loaded, servers, schema: &schema, name, collection };
+    let mut note = |key: &str, message: String| {
+        let at = path.key(key).key("backend");
+        problems.push(ConfigProblem::new(ProblemKind::Data, loaded.locations.value(&at), at, message));
+    };
+    let stores = match opening.entities() {
+        Ok(entities) => match collection.graph.as_ref().map(|graph| opening.graph(graph, &entities)).transpose() {
+            Ok(graph) => Some((entities, graph)),
+            Err(message) => {
+                note("graph", message);
+                None
+            }
+        },
         Err(message) => {
-            let at = path.key("entities").key("backend");
-            problems.push(ConfigProblem::new(ProblemKind::Data, loaded.locations.value(&at), at, message));
-            Err(problems)
+            note("entities", message);
+            None
+        }
+    };
+    match stores {
+        Some((entities, graph)) if problems.is_empty() => {
+            Ok(Collection::new(schema, entities.store(), graph, embedder))
+        }
+        _ => Err(problems),
+    }
+}
+
+/// The stores of one collection being opened.
+struct Opening<'a> {
+    loaded: &'a Loaded,
+    servers: &'a Servers,
+    schema: &'a Arc<CollectionSchema>,
+    name: &'a str,
+    collection: &'a CollectionConfig,
+}
+
+/// Where entities are. Kept by kind, for a graph side that lives with them.
+enum Entities {
+    Embedded(Arc<EmbeddedStore>),
+    Postgres(Arc<PgEntities>),
+}
+
+impl Entities {
+    fn store(self) -> Arc<dyn VectorStore> {
+        match self {
+            Self::Embedded(store) => store,
+            Self::Postgres(store) => store,
         }
     }
 }
 
-/// A store over the data of a collection, where it was loaded and is valid.
-fn open_store(
-    loaded: &Loaded,
-    schema: &Arc<CollectionSchema>,
-    collection: &CollectionConfig,
-) -> Result<Arc<EmbeddedStore>, String> {
-    let backend = &collection.entities.backend;
-    match loaded.config.backends.get(backend) {
-        None => Err(format!("there is no backend `{backend}`")),
-        Some(BackendConfig::Postgres(_) | BackendConfig::Neo4j(_)) => Err("this kind is not connected yet".into()),
-        Some(BackendConfig::Embedded { path }) => {
-            let parts = storage::open(path, &schema.name, schema).map_err(|error| error.to_string())?;
-            let data = Dataset::build(schema.clone(), parts).map_err(|error| error.to_string())?;
-            Ok(EmbeddedStore::new(backend.as_str().into(), Arc::new(data)))
+impl Opening<'_> {
+    fn backend(&self, name: &str) -> Result<&BackendConfig, String> {
+        self.loaded.config.backends.get(name).ok_or_else(|| format!("there is no backend `{name}`"))
+    }
+
+    fn entities(&self) -> Result<Entities, String> {
+        let backend = &self.collection.entities.backend;
+        match self.backend(backend)? {
+            BackendConfig::Embedded { path } => self.embedded(backend, path).map(Entities::Embedded),
+            BackendConfig::Postgres(config) => {
+                let server = self.servers.postgres(backend, config)?;
+                let table = mapping::entity_table(self.name, self.collection);
+                Ok(Entities::Postgres(PgEntities::new(server, self.schema.clone(), table)))
+            }
+            BackendConfig::Neo4j(_) => Err("entities cannot be in Neo4j".into()),
         }
+    }
+
+    fn graph(&self, graph: &GraphConfig, entities: &Entities) -> Result<Arc<dyn GraphStore>, String> {
+        match (self.backend(&graph.backend)?, entities) {
+            (BackendConfig::Embedded { .. }, Entities::Embedded(store))
+                if graph.backend == self.collection.entities.backend =>
+            {
+                Ok(store.clone())
+            }
+            (BackendConfig::Embedded { path }, _) => Ok(self.embedded(&graph.backend, path)?),
+            (BackendConfig::Neo4j(config), _) => {
+                let server = self.servers.bolt(&graph.backend, config)?;
+                let mapping = mapping::graph_mapping(self.schema, self.collection, graph);
+                Ok(Neo4jGraph::new(server, self.schema.clone(), mapping))
+            }
+            (BackendConfig::Postgres(config), _) => {
+                let server = self.servers.postgres(&graph.backend, config)?;
+                // In the same server the table of the entities says which nodes there are, and whose.
+                let same = graph.backend == self.collection.entities.backend;
+                let entities = same.then(|| mapping::entity_table(self.name, self.collection));
+                Ok(PgGraph::new(server, self.schema.clone(), mapping::edge_table(graph), entities))
+            }
+        }
+    }
+
+    /// A store over the data of the collection, where it was loaded and is valid.
+    fn embedded(&self, backend: &str, path: &std::path::Path) -> Result<Arc<EmbeddedStore>, String> {
+        let parts = storage::open(path, self.name, self.schema).map_err(|error| error.to_string())?;
+        let data = Dataset::build(self.schema.clone(), parts).map_err(|error| error.to_string())?;
+        Ok(EmbeddedStore::new(backend.into(), Arc::new(data)))
     }
 }

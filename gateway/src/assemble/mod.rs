@@ -3,13 +3,20 @@
 
 mod collection;
 mod embedder;
+mod fill;
 mod listeners;
+mod mapping;
 mod reload;
 mod running;
+mod servers;
 mod signals;
+mod warm_up;
 
-pub use collection::{check_data, open_catalog, open_collection};
+pub use collection::{Survey, open_catalog, open_collection, survey};
+pub use fill::Filling;
 pub use listeners::{BindError, Listeners, Serving};
 pub use reload::needs_restart;
 pub use running::{Running, Source};
+pub use servers::Servers;
 pub use signals::{Signal, Signals};
+pub use warm_up::warm_up;

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::{Signal, Signals, needs_restart, open_catalog};
+use super::{Servers, Signal, Signals, needs_restart, open_catalog, warm_up};
 use crate::{
     config::{self, Config, ConfigProblem, Loaded},
     request::Gateway,
@@ -43,16 +43,19 @@ pub struct Running {
     loaded: Loaded,
     /// What it was started with: sections that are read once stay as they were then.
     started: Config,
+    servers: Arc<Servers>,
     gateway: Arc<Gateway>,
 }
 
 impl Running {
     /// Opens what a configuration names; `source` is where it came from. Blocks for as long as that takes.
     pub fn start(source: Source, loaded: Loaded, metrics: Arc<Metrics>) -> Result<Self, Vec<ConfigProblem>> {
-        let catalog = open_catalog(&loaded)?;
+        let servers = Arc::new(Servers::default());
+        let catalog = open_catalog(&loaded, &servers)?;
         let config = &loaded.config;
-        let gateway = Arc::new(Gateway::new(catalog, &config.server, &config.cache, None, metrics));
-        Ok(Self { source, started: loaded.config.clone(), loaded, gateway })
+        let gateway = Gateway::new(catalog, &config.server, &config.cache, None, metrics);
+        let gateway = Arc::new(gateway.with_pools(servers.registry().clone()));
+        Ok(Self { source, started: loaded.config.clone(), loaded, servers, gateway })
     }
 
     /// What answers queries.
@@ -85,10 +88,10 @@ impl Running {
 
     /// Reads configuration and data again and puts them in place. On any problem everything stays as it is.
     pub async fn reload(&mut self) -> Result<(), Vec<ConfigProblem>> {
-        let source = self.source.clone();
+        let (source, servers) = (self.source.clone(), self.servers.clone());
         let read = move || {
             let loaded = source.load()?;
-            let catalog = open_catalog(&loaded)?;
+            let catalog = open_catalog(&loaded, &servers)?;
             Ok((loaded, catalog))
         };
         let opened = tokio::task::spawn_blocking(read).await.expect("opening does not panic");
@@ -100,6 +103,7 @@ impl Running {
         for section in needs_restart(&self.started, &loaded.config) {
             tracing::warn!(section, "a change of this section needs a restart");
         }
+        warm_up(&catalog, None);
         self.gateway.replace_catalog(catalog, &loaded.config.server);
         tracing::info!(collections = loaded.config.collections.len(), "the configuration was reloaded");
         self.loaded = loaded;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{BackendError, CallContext, GraphStatistics, IdSet};
+use super::{BackendError, CallContext, Finding, GraphStatistics, IdSet};
 use crate::{
     query::{NodeRef, Walk},
     value::EntityId,
@@ -105,8 +105,18 @@ pub trait GraphStore: Send + Sync + 'static {
     /// What it last learnt of its data and of its own speed. Never waits.
     fn statistics(&self) -> Arc<GraphStatistics>;
 
+    /// Whether a call has a chance: `false` while a breaker keeps calls away from a server that fails. Never waits.
+    fn is_available(&self) -> bool {
+        true
+    }
+
     /// Learns again. Called off the path of queries.
     async fn refresh(&self) -> Result<(), BackendError>;
+
+    /// What it finds when it looks at what it was configured with, for operators.
+    async fn inspect(&self, _ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
+        Ok(Vec::new())
+    }
 
     /// All nodes reached. `unknown` anchors are reported, not an error.
     async fn reach(&self, ctx: &CallContext, request: &ReachRequest) -> Result<Reach, BackendError>;

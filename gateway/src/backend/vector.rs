@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{BackendError, CallContext, IdSet, VectorStatistics};
+use super::{BackendError, CallContext, Finding, IdSet, VectorStatistics};
 use crate::{
     query::Filter,
     value::{AttributeValue, EntityId},
@@ -147,8 +147,18 @@ pub trait VectorStore: Send + Sync + 'static {
     /// What it last learnt of its data and of its own speed. Never waits.
     fn statistics(&self) -> Arc<VectorStatistics>;
 
+    /// Whether a call has a chance: `false` while a breaker keeps calls away from a server that fails. Never waits.
+    fn is_available(&self) -> bool {
+        true
+    }
+
     /// Learns again. Called off the path of queries.
     async fn refresh(&self) -> Result<(), BackendError>;
+
+    /// What it finds when it looks at what it was configured with, for operators.
+    async fn inspect(&self, _ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
+        Ok(Vec::new())
+    }
 
     /// Opens a search.
     async fn search(&self, ctx: &CallContext, search: Search) -> Result<Box<dyn RankedCursor>, BackendError>;

@@ -14,7 +14,7 @@ use crate::{
     backend::ReachRequest,
     cache::KeyBuilder,
     catalog::Collection,
-    planner::{Input, PlanKind, Planner, Probe},
+    planner::{Down, Input, PlanKind, Planner, Probe},
     principal::Principal,
     problem::Code,
     query::{Anchors, Query, parse, read_json},
@@ -98,6 +98,7 @@ fn planning(
                 graph: graph.as_ref().map(|(statistics, _)| &**statistics),
                 max_check: graph.as_ref().map_or(0, |(_, capabilities)| capabilities.max_check),
                 probe: Probe::default(),
+                down: Down::default(),
                 forced: None,
                 key,
             };

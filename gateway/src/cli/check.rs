@@ -3,15 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use super::{Failure, output::print};
-use crate::{assemble, config};
+use crate::{
+    assemble::{self, Survey},
+    config,
+};
 
-/// Report everything that is wrong with a configuration and with the data that it names
+/// Report everything that is wrong with a configuration and with the data, servers and embedders that it names
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The configuration file
     #[arg(long, value_name = "FILE", default_value = "forebay.toml")]
     config: PathBuf,
-    /// Look at the configuration only, open no data
+    /// Look at the configuration only: open no data, ask no server
     #[arg(long)]
     no_data: bool,
     /// Print the JSON Schema of the configuration instead
@@ -26,12 +29,32 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let loaded = config::load(Some(&args.config))?;
     let mut problems = config::credentials(&loaded).err().unwrap_or_default();
     if !args.no_data {
-        problems.extend(assemble::check_data(&loaded));
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::Other(error.to_string()))?;
+        let survey = runtime.block_on(assemble::survey(&loaded));
+        if !survey.findings.is_empty() {
+            print(&found(&survey))?;
+        }
+        problems.extend(survey.problems);
     }
     if !problems.is_empty() {
         return Err(Failure::Config(problems));
     }
     print(&summary(&args.config, &loaded.config))
+}
+
+/// What backends say of themselves, a line a finding, under the name of the collection.
+fn found(survey: &Survey) -> String {
+    let mut text = String::new();
+    let mut about = None;
+    for (collection, finding) in &survey.findings {
+        if about.replace(collection) != Some(collection) {
+            text.push_str(&format!("{collection}\n"));
+        }
+        text.push_str(&format!("  {finding}\n"));
+    }
+    text.push('\n');
+    text
 }
 
 fn summary(file: &Path, config: &config::Config) -> String {

@@ -1,4 +1,4 @@
-//! `forebay load`: files into the data directory of an embedded collection.
+//! `forebay load`: files into the backends of a collection.
 
 use std::{
     io::IsTerminal as _,
@@ -14,16 +14,18 @@ use super::{
     output::{cell, print, table},
 };
 use crate::{
+    assemble::Filling,
     backend::embedded::storage,
     catalog::CollectionSchema,
     config::{self, BackendConfig, CollectionConfig, Config},
     load::{self, LoadError, LoadPlan, LoadReport, Progress, Severity, Source, Step},
 };
 
-/// Read nodes, vectors and edges into an embedded collection, in place of what it holds
+/// Read nodes, vectors and edges into the backends of a collection
 ///
-/// Whatever is wrong with a record is counted and left out; the table at the end says what and where. Either the whole
-/// load is kept or nothing changes.
+/// Whatever is wrong with a record is counted and left out; the table at the end says what and where. An embedded
+/// collection is replaced as a whole, or nothing changes. In Postgres and Neo4j rows and nodes are added and updated, never
+/// deleted, a transaction a batch; a load that broke off is run again.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The collection, as the configuration names it
@@ -58,22 +60,81 @@ pub(super) struct Args {
     /// The data directory, in place of the configured one
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Write into backends of this kind only [default: into all that the collection names]
+    #[arg(long, value_name = "KIND")]
+    to: Vec<Kind>,
+    /// In Postgres and Neo4j, make the tables, constraints and indexes that are not there
+    #[arg(long)]
+    create: bool,
+}
+
+/// A kind of backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+enum Kind {
+    Embedded,
+    Postgres,
+    Neo4j,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let config = config::load(Some(&args.config))?.config;
     let collection = config.collections.get(&args.collection).ok_or_else(|| unknown_collection(args, &config))?;
-    let dir = data_directory(args, &config, collection)?;
+    let backends = backends(args, &config, collection)?;
     let plan = plan(args, collection);
 
     let started = Instant::now();
     let mut progress = Shown::new();
     let outcome = load::load(&plan, &mut progress).map_err(|error| refused(error, &args.collection))?;
-    progress.begin(Step::Save, None);
-    let saved = storage::save(&dir, &args.collection, &plan.schema, &outcome.parts);
-    progress.end();
-    saved.map_err(|error| Failure::Other(error.to_string()))?;
-    print(&summary(&args.collection, &dir, &outcome.report, started.elapsed()))
+    let filling = Filling {
+        config: &config,
+        name: &args.collection,
+        collection,
+        schema: &plan.schema,
+        parts: &outcome.parts,
+        create: args.create,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Other(error.to_string()))?;
+    for (name, kind) in &backends {
+        let written = match kind {
+            Kind::Embedded => {
+                progress.begin(Step::Save, None);
+                let dir = data_directory(args, &config, name)?;
+                let saved = storage::save(&dir, &args.collection, &plan.schema, &outcome.parts);
+                progress.end();
+                saved.map_err(|error| error.to_string())
+            }
+            Kind::Postgres => runtime.block_on(filling.postgres(name, &mut progress)),
+            Kind::Neo4j => runtime.block_on(filling.neo4j(name, &mut progress)),
+        };
+        written.map_err(Failure::Other)?;
+    }
+    let whereto = backends.iter().map(|(name, kind)| match kind {
+        Kind::Embedded => data_directory(args, &config, name).map(|dir| dir.display().to_string()),
+        Kind::Postgres | Kind::Neo4j => Ok(format!("`{name}`")),
+    });
+    let whereto: Vec<String> = whereto.collect::<Result<_, _>>()?;
+    print(&summary(&args.collection, &whereto.join(" and "), &outcome.report, started.elapsed()))
+}
+
+/// The backends to write into, each once.
+fn backends(args: &Args, config: &Config, collection: &CollectionConfig) -> Result<Vec<(String, Kind)>, Failure> {
+    let graph = collection.graph.as_ref().map(|graph| &graph.backend);
+    let mut found = Vec::new();
+    for name in [Some(&collection.entities.backend), graph].into_iter().flatten() {
+        let kind = match config.backends.get(name) {
+            Some(BackendConfig::Embedded { .. }) | None => Kind::Embedded,
+            Some(BackendConfig::Postgres(_)) => Kind::Postgres,
+            Some(BackendConfig::Neo4j(_)) => Kind::Neo4j,
+        };
+        if (args.to.is_empty() || args.to.contains(&kind)) && !found.iter().any(|(known, _)| known == name) {
+            found.push((name.clone(), kind));
+        }
+    }
+    match found.is_empty() {
+        true => Err(Failure::Usage(format!("collection `{}` has no backend of that kind", args.collection))),
+        false => Ok(found),
+    }
 }
 
 fn parse_rename(text: &str) -> Result<(String, String), String> {
@@ -87,9 +148,8 @@ fn unknown_collection(args: &Args, config: &Config) -> Failure {
     Failure::Usage(format!("{file} has no collection `{}`; it has: {held}", args.collection))
 }
 
-fn data_directory(args: &Args, config: &Config, collection: &CollectionConfig) -> Result<PathBuf, Failure> {
-    let backend = config.backends.get(&collection.entities.backend);
-    let configured = match backend {
+fn data_directory(args: &Args, config: &Config, backend: &str) -> Result<PathBuf, Failure> {
+    let configured = match config.backends.get(backend) {
         Some(BackendConfig::Embedded { path }) => Some(path.clone()),
         _ => None,
     };
@@ -135,7 +195,7 @@ fn refused(error: LoadError, collection: &str) -> Failure {
     }
 }
 
-fn summary(collection: &str, dir: &Path, report: &LoadReport, elapsed: Duration) -> String {
+fn summary(collection: &str, whereto: &str, report: &LoadReport, elapsed: Duration) -> String {
     let mut kept = table(["what", "read", "kept"]);
     kept.add_row(["nodes".into(), report.node_lines.to_string(), report.nodes.to_string()]);
     for (name, count) in &report.vectors {
@@ -154,8 +214,8 @@ fn summary(collection: &str, dir: &Path, report: &LoadReport, elapsed: Duration)
         0 => "nothing was left out".to_owned(),
         count => format!("{count} left out, see above"),
     };
-    let (dir, seconds) = (dir.display(), elapsed.as_secs_f64());
-    text.push_str(&format!("\nloaded `{collection}` into {dir} in {seconds:.1} s; {left_out}\n"));
+    let seconds = elapsed.as_secs_f64();
+    text.push_str(&format!("\nloaded `{collection}` into {whereto} in {seconds:.1} s; {left_out}\n"));
     text
 }
 
@@ -197,6 +257,7 @@ impl Progress for Shown {
             return;
         }
         let template = match total {
+            Some(_) if step.counts_records() => "{msg:16} {bar:40} {human_pos:>10} of {human_len}",
             Some(_) => "{msg:16} {bar:40} {bytes:>10} of {total_bytes}",
             None => "{msg:16} {spinner}",
         };

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use super::Failure;
 use crate::{
     api::Authenticator,
-    assemble::{Listeners, Running, Signal, Signals, Source},
+    assemble::{Listeners, Running, Signal, Signals, Source, warm_up},
     config::{self, Loaded},
     telemetry,
 };
@@ -44,7 +44,8 @@ async fn serve(source: Source, loaded: Loaded, authenticator: Authenticator) -> 
 
     let (query, admin) = (listeners.query_address(), listeners.admin_address());
     let serving = listeners.serve(running.gateway(), authenticator, &config);
-    tracing::info!(version = super::VERSION.as_str(), %query, %admin, collections = config.collections.len(), "ready");
+    warm_up(&running.gateway().catalog(), Some(serving.readiness()));
+    tracing::info!(version = super::VERSION.as_str(), %query, %admin, collections = config.collections.len(), "serving");
 
     running.supervise(&mut signals).await;
 

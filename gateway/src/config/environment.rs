@@ -9,6 +9,9 @@ use super::{
 /// What a variable that overrides a key begins with.
 const PREFIX: &str = "FOREBAY_";
 
+/// What tests are told begins with this. A gateway that a test starts inherits it.
+const TEST_PREFIX: &str = "FOREBAY_TEST_";
+
 /// What separates a table from its key.
 const NESTING: &str = "__";
 
@@ -24,6 +27,7 @@ pub(super) fn overlay(
     let mut overrides: Vec<_> = variables
         .into_iter()
         .filter(|(name, _)| name.strip_prefix(PREFIX).is_some_and(|rest| !is_service_link(rest)))
+        .filter(|(name, _)| !name.starts_with(TEST_PREFIX))
         .collect();
     overrides.sort();
     let mut problems = Vec::new();

@@ -266,8 +266,7 @@ pub struct PoolConfig {
     /// Most connections, those for cancelling not counted (one, opened when needed).
     #[schemars(range(min = 1))]
     pub max: usize,
-    /// Connections that only interactive and normal queries may use, and of these as many for interactive ones only.
-    /// At most `max` − 1.
+    /// Connections that batch queries leave free; normal queries leave half of them free, rounded down. At most `max` − 1.
     pub reserve: usize,
     /// Most queries that wait in each class; further ones are refused.
     #[schemars(range(min = 1))]

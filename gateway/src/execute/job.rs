@@ -302,15 +302,13 @@ impl Job<'_> {
     async fn page(&self, source: &Source<'_>, from: usize, to: usize) -> Result<Prefix, BackendError> {
         match source {
             Source::Leg(leg) => leg.take(&self.collection.entities, self.ctx, self.trace, from, to).await,
-            Source::List { list, refilter: false } => {
-                Ok(Prefix {
-                    hits: list.hits.to_vec(),
-                    exhausted: list.exhausted,
-                    exact: list.exact,
-                    examined: 0,
-                    calls: 0,
-                })
-            }
+            Source::List { list, refilter: false } => Ok(Prefix {
+                hits: list.hits.to_vec(),
+                exhausted: list.exhausted,
+                exact: list.exact,
+                examined: 0,
+                calls: 0,
+            }),
             Source::List { list, refilter: true } => {
                 let ids: Vec<_> = list.hits.iter().map(|hit| hit.id.clone()).collect();
                 self.trace.vector_call();

@@ -24,6 +24,11 @@ pub enum Step {
 }
 
 impl Step {
+    /// Whether its size is in records, not in bytes.
+    pub fn counts_records(self) -> bool {
+        matches!(self, Self::WriteEntities | Self::WriteEdges)
+    }
+
     /// A few words for people.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -49,10 +49,27 @@ pub struct Input<'a> {
     pub max_check: usize,
     /// What the cache holds.
     pub probe: Probe<'a>,
+    /// Stores that are not asked now, because they fail.
+    pub down: Down,
     /// Runs this kind whatever it costs.
     pub forced: Option<PlanKind>,
     /// Identifies the query for remembering the decision: its key.
     pub key: Digest,
+}
+
+/// Which of a query's stores are not asked now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Down {
+    /// The vector store.
+    pub vectors: bool,
+    /// The graph store.
+    pub graph: bool,
+}
+
+impl Down {
+    fn spares(self, plan: &Plan) -> bool {
+        !(self.vectors && plan.root.asks_vectors() || self.graph && plan.root.asks_graph())
+    }
 }
 
 /// What the cache was found to hold of a query's legs.
@@ -124,6 +141,8 @@ pub enum Choice {
     Forced,
     /// It goes on with the list that earlier pages were cut from.
     Paging,
+    /// A store fails and is not asked; what the cache holds suffices.
+    Spared,
 }
 
 impl Choice {
@@ -133,6 +152,7 @@ impl Choice {
             Self::Only => "no other plan applies",
             Self::Cheapest => "it has the lowest predicted latency",
             Self::Forced => "options.plan asked for it",
+            Self::Spared => "a backend fails and is not asked; what the cache holds suffices",
             Self::Paging => "it goes on with the list that earlier pages were cut from",
         }
     }
@@ -179,6 +199,7 @@ struct DecisionKey {
     /// The reach's size; the list's length, whether it is exhausted, whether it is exact, and whether it was made with the
     /// query's own filter.
     probe: (Option<u64>, Option<(usize, bool, bool, bool)>),
+    down: Down,
     forced: Option<PlanKind>,
 }
 
@@ -203,11 +224,9 @@ impl Planner {
             epochs: (input.vectors.epoch, input.graph.map_or(0, |graph| graph.epoch)),
             probe: (
                 input.probe.reach,
-                input
-                    .probe
-                    .list
-                    .map(|list| (list.length, list.exhausted, list.exact, list.filter == input.filter)),
+                input.probe.list.map(|list| (list.length, list.exhausted, list.exact, list.filter == input.filter)),
             ),
+            down: input.down,
             forced: input.forced,
         };
         if let Some(planned) = self.decisions.get(&key) {
@@ -254,6 +273,11 @@ impl Planner {
             // Another search might have missed other entities, and an item would be skipped or come twice.
             None if input.query.offset > 0 && input.probe.list.is_some_and(|list| !list.exact) => {
                 (cheapest(&|plan| plan.root.uses_list()).unwrap_or(0), Choice::Paging)
+            }
+            None if let (true, Some(spared)) =
+                (input.down != Down::default(), cheapest(&|plan| input.down.spares(plan))) =>
+            {
+                (spared, Choice::Spared)
             }
             None => {
                 let choice = if candidates.len() == 1 { Choice::Only } else { Choice::Cheapest };

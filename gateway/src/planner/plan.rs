@@ -110,6 +110,25 @@ impl Operator {
         }
     }
 
+    /// Whether it asks the vector store for something that no cache holds.
+    pub fn asks_vectors(&self) -> bool {
+        match self {
+            Self::Ann { .. } | Self::RankExact { .. } | Self::AnnWithin { .. } => true,
+            Self::CachedList { refilter } => *refilter,
+            Self::Reach | Self::CachedReach => false,
+            Self::CheckWithin { candidates, .. } | Self::Intersect { candidates, .. } => candidates.asks_vectors(),
+        }
+    }
+
+    /// Whether it asks the graph store for something that no cache holds.
+    pub fn asks_graph(&self) -> bool {
+        match self {
+            Self::Reach | Self::CheckWithin { .. } => true,
+            Self::Ann { .. } | Self::CachedList { .. } | Self::CachedReach => false,
+            Self::RankExact { ids } | Self::AnnWithin { ids, .. } | Self::Intersect { ids, .. } => ids.asks_graph(),
+        }
+    }
+
     /// The operator's name in plans and traces.
     pub fn name(&self) -> &'static str {
         match self {

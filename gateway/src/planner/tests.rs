@@ -91,6 +91,7 @@ fn plan(
         graph,
         max_check: 1_000,
         probe,
+        down: Down::default(),
         forced,
         key: KEY,
     };
@@ -164,6 +165,7 @@ fn a_decision_is_remembered_until_something_that_it_went_by_changes() {
             graph: None,
             max_check: 0,
             probe: Probe::default(),
+            down: Down::default(),
             forced,
             key: KEY,
         };
@@ -194,6 +196,7 @@ fn a_decision_for_a_list_of_one_filter_is_not_reused_for_a_list_of_another() {
             graph: None,
             max_check: 0,
             probe: Probe { reach: None, list },
+            down: Down::default(),
             forced: Some(PlanKind::CachedPartial),
             key: KEY,
         };
@@ -227,6 +230,7 @@ fn a_model_is_believed_before_the_analytic_costs() {
         graph: Some(&graph),
         max_check: 1_000,
         probe: Probe::default(),
+        down: Down::default(),
         forced: None,
         key: KEY,
     };
@@ -268,6 +272,7 @@ fn an_approximate_index_makes_ranking_first_cheap_until_the_filter_is_selective(
             graph: None,
             max_check: 0,
             probe: Probe::default(),
+            down: Down::default(),
             forced: None,
             key: KEY,
         };
@@ -278,4 +283,36 @@ fn an_approximate_index_makes_ranking_first_cheap_until_the_filter_is_selective(
     assert_eq!(kind("rare", ann), PlanKind::FilteredVector);
     let slow = Some(AnnCosts { start_us: 1e6, ..ann.unwrap() });
     assert_eq!(kind("usual", slow), PlanKind::FilteredVector, "an index that is slower than a scan is not used");
+}
+
+#[test]
+fn a_store_that_fails_is_not_asked_where_the_cache_suffices() {
+    let (vectors, graph, query, walk) = (vectors(60_000), graph(60_000, 3.0), query(Filter::Everything), walk());
+    let choose = |probe, down| {
+        let input = Input {
+            query: &query,
+            filter: &query.filter,
+            dimensions: 384,
+            usable: 60_000,
+            ann: None,
+            request: Some(&walk),
+            vectors: &vectors,
+            graph: Some(&graph),
+            max_check: 100,
+            probe,
+            down,
+            forced: None,
+            key: KEY,
+        };
+        Planner::new(None).plan(&input).unwrap()
+    };
+    // A reach of nearly everything: checking a few candidates is the cheapest, as long as the graph store answers.
+    let probe = Probe { reach: Some(59_000), list: None };
+    let down = Down { graph: true, vectors: false };
+    let planned = choose(probe, down);
+    assert_eq!(planned.choice, Choice::Spared);
+    assert!(!planned.plan().root.asks_graph(), "{planned:?}");
+    // Without anything in the cache the query is sent to where it has to go, and fails there.
+    assert_eq!(choose(Probe::default(), down).choice, Choice::Cheapest);
+    assert_eq!(choose(probe, Down { graph: true, vectors: true }).choice, Choice::Cheapest);
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::{BreakerConfig, PoolConfig};
+
 /// What a pool is told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -9,7 +11,7 @@ pub struct Settings {
     pub min: usize,
     /// Most connections.
     pub max: usize,
-    /// Connections that only interactive and normal demands may use, and of these as many for interactive ones only.
+    /// Connections that batch demands leave free; normal demands leave half of them free, rounded down. At most `max` − 1.
     pub reserve: usize,
     /// Most demands that wait in each class.
     pub max_waiting: usize,
@@ -48,4 +50,53 @@ pub struct BreakerSettings {
     pub max_open: Duration,
     /// Probes that have to succeed before it closes.
     pub probes: u32,
+}
+
+impl From<(&PoolConfig, &BreakerConfig)> for Settings {
+    fn from((pool, breaker): (&PoolConfig, &BreakerConfig)) -> Self {
+        Self {
+            min: pool.min.min(pool.max),
+            max: pool.max.max(1),
+            reserve: pool.reserve,
+            max_waiting: pool.max_waiting,
+            wait_target: Duration::from_millis(pool.wait_target_ms),
+            connect_timeout: Duration::from_millis(pool.connect_timeout_ms),
+            max_connecting: pool.max_connecting,
+            idle_timeout: Duration::from_millis(pool.idle_timeout_ms),
+            max_lifetime: Duration::from_millis(pool.max_lifetime_ms),
+            check_after_idle: Duration::from_millis(pool.check_after_idle_ms),
+            breaker: breaker.into(),
+        }
+    }
+}
+
+impl From<&BreakerConfig> for BreakerSettings {
+    fn from(breaker: &BreakerConfig) -> Self {
+        Self {
+            min_calls: breaker.min_calls,
+            window: Duration::from_millis(breaker.window_ms),
+            failure_ratio: f64::from(breaker.failure_percent) / 100.0,
+            slow_call: Duration::from_millis(breaker.slow_call_ms),
+            slow_ratio: f64::from(breaker.slow_percent) / 100.0,
+            open: Duration::from_millis(breaker.open_ms),
+            max_open: Duration::from_millis(breaker.max_open_ms),
+            probes: breaker.probes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_those_of_the_configuration() {
+        let (pool, breaker) = (PoolConfig::default(), BreakerConfig::default());
+        let settings = Settings::from((&pool, &breaker));
+        assert_eq!((settings.min, settings.max, settings.reserve), (pool.min, pool.max, pool.reserve));
+        assert_eq!(settings.idle_timeout, Duration::from_secs(60));
+        assert_eq!((settings.breaker.failure_ratio, settings.breaker.slow_ratio), (0.5, 0.8));
+        let small = Settings::from((&PoolConfig { min: 9, max: 0, ..pool }, &breaker));
+        assert_eq!((small.min, small.max), (0, 1), "a pool without connections serves nobody");
+    }
 }

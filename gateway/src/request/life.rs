@@ -27,7 +27,7 @@ use crate::{
     },
     catalog::{Collection, View},
     execute::{Enriched, Held, Job, LegMemo, Progress, Ranked, Trace, enrich},
-    planner::{Input, ListProbe, PlanKind, PlanReport, Planned, Probe},
+    planner::{Down, Input, ListProbe, PlanKind, PlanReport, Planned, Probe},
     problem::{Code, Problem},
     query::{self, CacheMode, Explain, Filter, Json, JsonLimits, OnDeadline, Options, Priority, Query},
 };
@@ -314,6 +314,10 @@ impl<'a> Life<'a> {
                     filter: &list.filter,
                     exact: list.exact,
                 }),
+            },
+            down: Down {
+                vectors: !collection.entities.is_available(),
+                graph: collection.graph.as_ref().is_some_and(|graph| !graph.is_available()),
             },
             forced: options.plan,
             key: understood.key,

@@ -4,8 +4,10 @@
 mod log;
 mod metrics;
 mod page;
+mod pools;
 mod sheet;
 
 pub use log::{LogError, init};
 pub use metrics::{Metrics, Route, StatusClass};
 pub use page::CONTENT_TYPE as METRICS_CONTENT_TYPE;
+pub(crate) use sheet::BOUNDS_NS;

@@ -26,7 +26,7 @@ impl Row {
 }
 
 /// Upper bounds of the buckets of a duration histogram, in nanoseconds: 1, 2.5 and 5 of each decade from 1 µs to 10 s.
-pub(super) const BOUNDS_NS: [u64; 22] = [
+pub(crate) const BOUNDS_NS: [u64; 22] = [
     1_000,
     2_500,
     5_000,

@@ -19,7 +19,7 @@ use super::{
     spaces::{AnnIndex, score},
 };
 use crate::{
-    backend::{Access, BackendError, CallContext, ErrorKind, Hit, Page, RankedCursor, Ranking, Search},
+    backend::{Access, BackendError, CallContext, Hit, Page, RankedCursor, Ranking, Search},
     catalog::Metric,
     value::EntityId,
 };

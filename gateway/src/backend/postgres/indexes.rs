@@ -63,7 +63,7 @@ pub(super) async fn indexes(
     rows.iter()
         .map(read)
         .collect::<Result<_, _>>()
-        .map_err(|_| session.failed("the catalog of indexes does not read as expected"))
+        .map_err(|error| session.failed(format!("the catalog of indexes does not read as expected: {error}")))
 }
 
 fn read(row: &PgRow) -> Result<IndexFacts, sqlx::Error> {

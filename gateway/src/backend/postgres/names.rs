@@ -8,6 +8,11 @@ pub(crate) fn quoted(name: &str) -> String {
 /// A configured table, quoted: `schema.table` or `table`. Dots inside double quotes belong to the name, as in
 /// `"my.schema".table`; letters are taken as they are written.
 pub(crate) fn quoted_table(table: &str) -> String {
+    parts(table).iter().map(|part| quoted(part)).collect::<Vec<_>>().join(".")
+}
+
+/// The parts of a configured table's name, without quotes.
+pub(crate) fn parts(table: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut inside = false;
     let mut characters = table.chars().peekable();
@@ -22,7 +27,7 @@ pub(crate) fn quoted_table(table: &str) -> String {
             other => parts.last_mut().expect("starts with one").push(other),
         }
     }
-    parts.iter().map(|part| quoted(part)).collect::<Vec<_>>().join(".")
+    parts
 }
 
 /// A text constant of the configuration, quoted.

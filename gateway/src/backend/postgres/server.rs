@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// How to reach a server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PgOptions {
     /// `postgres://user:password@host:port/database?sslmode=…`. What it leaves out comes from the environment variables that
     /// Postgres clients know (`PGHOST`, `PGUSER`, …).

@@ -1,8 +1,6 @@
 //! A database of its own for each test.
 
-use sqlx::{
-    ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _, postgres::PgConnectOptions,
-};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _, postgres::PgConnectOptions};
 
 use crate::backend::testing_servers;
 

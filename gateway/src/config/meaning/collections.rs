@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Checker, graph};
+use super::{Checker, entities, graph};
 use crate::{
     catalog::QueryLimits,
-    config::{CollectionConfig, path::KeyPath, problem::ProblemKind},
+    config::{CollectionConfig, EmbedderConfig, path::KeyPath, problem::ProblemKind},
+    embed::http::{Protocol, endpoint},
     value::AttributeType,
 };
 
@@ -15,7 +16,7 @@ const MAX_NAMES: usize = u16::MAX as usize;
 pub(super) fn check(checker: &mut Checker<'_>, name: &str, collection: &CollectionConfig) {
     let path = KeyPath::of(["collections", name]);
     check_name(checker, "collection", name, &path);
-    checker.known_backend(&collection.entities.backend, path.key("entities").key("backend"));
+    entities::check(checker, collection, &path);
     check_names(checker, "vector", &collection.vectors, &path.key("vectors"));
     check_names(checker, "attribute", &collection.attributes, &path.key("attributes"));
     check_attributes(checker, collection, &path);
@@ -54,21 +55,34 @@ fn check_attributes(checker: &mut Checker<'_>, collection: &CollectionConfig, pa
             checker.key(ProblemKind::WrongValue, at, "names with `$` in front are operators in a filter");
         }
     }
-    let Some(tenant) = &collection.tenant_filter else { return };
-    let at = path.key("tenant_filter").key("attribute");
-    match collection.attributes.get(&tenant.attribute).map(|attribute| attribute.kind) {
+    if let Some(tenant) = &collection.tenant_filter {
+        check_tenant_attribute(
+            checker,
+            collection,
+            path,
+            &tenant.attribute,
+            path.key("tenant_filter").key("attribute"),
+        );
+    }
+}
+
+/// The attribute named at `at` has to exist and to be one that a tenant can be compared with.
+pub(super) fn check_tenant_attribute(
+    checker: &mut Checker<'_>,
+    collection: &CollectionConfig,
+    path: &KeyPath,
+    name: &str,
+    at: KeyPath,
+) {
+    match collection.attributes.get(name).map(|attribute| attribute.kind) {
         Some(AttributeType::Keyword) => {}
         Some(other) => {
-            let message = format!(
-                "a tenant is compared with a keyword, but `{}` has the type {}",
-                tenant.attribute,
-                other.as_str()
-            );
+            let message = format!("a tenant is compared with a keyword, but `{name}` has the type {}", other.as_str());
             checker.value(ProblemKind::Contradiction, at, message);
         }
         None => {
             let names = collection.attributes.keys().map(String::as_str);
-            checker.known("attribute", &tenant.attribute, &path.key("attributes"), names, at);
+            checker.known("attribute", name, &path.key("attributes"), names, at);
         }
     }
 }
@@ -81,6 +95,16 @@ fn check_embedder(checker: &mut Checker<'_>, collection: &CollectionConfig, path
         let message = "an embedder makes vectors, but the collection has none to compare them with";
         checker.key(ProblemKind::Contradiction, path.key("embedder"), message);
     }
+    let (protocol, http) = match &collection.embedder {
+        Some(EmbedderConfig::OpenAi(http)) => (Protocol::OpenAi, http),
+        Some(EmbedderConfig::Ollama(http)) => (Protocol::Ollama, http),
+        Some(EmbedderConfig::Student) | None => return,
+    };
+    let path = path.key("embedder");
+    if let Err(problem) = endpoint(protocol, &http.url) {
+        checker.value(ProblemKind::WrongValue, path.key("url"), problem.to_string());
+    }
+    checker.not_empty(path.key("model"), Some(&http.model));
 }
 
 fn check_limits(checker: &mut Checker<'_>, limits: &QueryLimits, path: &KeyPath) {

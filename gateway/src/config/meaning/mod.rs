@@ -4,7 +4,9 @@
 //! Parts that were faulty in shape are not there any more; a name that was at least written counts as existing, so that
 //! one mistake is not reported twice.
 
+mod backends;
 mod collections;
+mod entities;
 mod graph;
 mod principals;
 mod server;
@@ -21,6 +23,9 @@ pub(super) fn check(config: &Config, locations: &Locations) -> Vec<ConfigProblem
     let mut checker = Checker { config, locations, problems: Vec::new() };
     server::check(&mut checker);
     principals::check(&mut checker);
+    for (name, backend) in &config.backends {
+        backends::check(&mut checker, name, backend);
+    }
     for (name, collection) in &config.collections {
         collections::check(&mut checker, name, collection);
     }
@@ -74,5 +79,38 @@ impl Checker<'_> {
     fn known_backend(&mut self, name: &str, path: KeyPath) {
         let config = self.config;
         self.known("backend", name, &KeyPath::of(["backends"]), config.backends.keys().map(String::as_str), path);
+    }
+
+    /// Whether a key of the table at `table` was written, faulty or not.
+    fn written(&self, table: &KeyPath, key: &str) -> bool {
+        self.locations.contains(&table.key(key))
+    }
+
+    /// Reports the second of two keys that say the same thing.
+    fn one_of_two(&mut self, table: &KeyPath, first: &str, second: &str) {
+        let message = format!("{first} is given too; which of the two counts would be a guess");
+        self.key(ProblemKind::Contradiction, table.key(second), message);
+    }
+
+    /// Reports a name that is an empty text.
+    fn not_empty(&mut self, path: KeyPath, name: Option<&str>) {
+        if name == Some("") {
+            self.value(ProblemKind::WrongValue, path, "must not be empty");
+        }
+    }
+
+    /// Reports what cannot name a table: `table` or `schema.table`, each of which may stand in double quotes.
+    fn table_name(&mut self, table: &str, path: KeyPath) {
+        let (mut parts, mut quoted) = (vec![0_usize], false);
+        for character in table.chars() {
+            match character {
+                '"' => quoted = !quoted,
+                '.' if !quoted => parts.push(0),
+                _ => *parts.last_mut().expect("there is a first") += 1,
+            }
+        }
+        if quoted || parts.len() > 2 || parts.contains(&0) {
+            self.value(ProblemKind::WrongValue, path, "expected a table, or a schema and a table: `public.packages`");
+        }
     }
 }

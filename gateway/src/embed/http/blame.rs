@@ -14,7 +14,8 @@ pub(super) async fn answer(
     until: &(dyn Fn() -> Option<Instant> + Send + Sync),
     mut deliver: impl FnMut(Range<usize>, Result<Vec<Vector>, Fault>),
 ) {
-    let mut parts = vec![0..texts.len()];
+    let whole = 0..texts.len();
+    let mut parts = vec![whole];
     let mut takes_texts = false;
     while let Some(part) = parts.pop() {
         let fault = match exchange.send(&texts[part.clone()], until).await {

@@ -147,6 +147,12 @@ impl Queue {
         }
     }
 
+    /// How many wait, for any text.
+    #[cfg(test)]
+    pub(super) fn callers(&self) -> usize {
+        self.lock().slots.values().map(|slot| slot.callers()).sum()
+    }
+
     async fn look_again(self: Arc<Self>, due: Instant) {
         tokio::time::sleep_until(due.into()).await;
         self.lock().timer = false;

@@ -52,7 +52,12 @@ impl Slot {
 
     /// Whether somebody waits.
     pub(super) fn is_wanted(&self) -> bool {
-        self.outcome.receiver_count() > 0
+        self.callers() > 0
+    }
+
+    /// How many wait.
+    pub(super) fn callers(&self) -> usize {
+        self.outcome.receiver_count()
     }
 
     /// Ends when nobody waits any more, though somebody may join after that.

@@ -1,7 +1,10 @@
 //! The life of a query on small random collections, held against the naive reference.
 
+mod agreement;
+mod conformance;
 mod equivalence;
 mod fine_print;
+mod ground;
 mod lives;
 mod tenants;
 mod world;

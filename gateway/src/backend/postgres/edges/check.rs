@@ -51,7 +51,10 @@ pub(super) fn statement(
         " SELECT ({}), (SELECT array_agg(f.id) FROM ({}) f WHERE f.id = ANY({targets})), {}",
         start.missing(),
         levels.join(" UNION ALL "),
-        (1..=hops).map(|hop| format!("coalesce((SELECT cardinality(ids) FROM l{hop}), 0)::int8")).collect::<Vec<_>>().join(" + "),
+        (1..=hops)
+            .map(|hop| format!("coalesce((SELECT cardinality(ids) FROM l{hop}), 0)::int8"))
+            .collect::<Vec<_>>()
+            .join(" + "),
     ));
     Ok(statement)
 }

@@ -55,9 +55,7 @@ pub(super) fn levels(
 pub(super) fn cut(forward: &[f64], backward: &[f64]) -> (u8, f64) {
     let hops = forward.len();
     // What was found from the targets is gone through once more, from the other side.
-    let cost = |back: usize| {
-        forward[..hops - back].iter().sum::<f64>() + 2.0 * backward[..back].iter().sum::<f64>()
-    };
+    let cost = |back: usize| forward[..hops - back].iter().sum::<f64>() + 2.0 * backward[..back].iter().sum::<f64>();
     let back = (0..hops).min_by(|a, b| cost(*a).total_cmp(&cost(*b))).unwrap_or(0);
     (back as u8, cost(back))
 }

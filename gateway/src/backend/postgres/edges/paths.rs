@@ -72,7 +72,8 @@ pub(super) fn read(
     let mut nodes: HashMap<(usize, usize), (EntityId, Via)> = HashMap::new();
     let mut found: HashMap<EntityId, (usize, usize)> = HashMap::new();
     for hop in 1..=usize::from(request.walk.hops) {
-        let places: Option<Vec<i64>> = row.try_get(3 * hop - 1).map_err(|_| "a list of places is not one of numbers")?;
+        let places: Option<Vec<i64>> =
+            row.try_get(3 * hop - 1).map_err(|_| "a list of places is not one of numbers")?;
         let ids = layout.source.decode_array(row, 3 * hop)?;
         let vias = read_vias(&request.walk, row, 3 * hop + 1)?;
         let places = places.unwrap_or_default();

@@ -97,7 +97,8 @@ impl<'a> Start<'a> {
         let kinds = layout.kind.among(0..layout.kind.types.len() as u16);
         let mut exists: Vec<String> = layout.nodes.iter().map(in_table).collect();
         for (end, other) in [(&layout.source, &layout.target), (&layout.target, &layout.source)] {
-            let complete = if other.not_null { String::new() } else { format!(" AND {} IS NOT NULL", other.expression) };
+            let complete =
+                if other.not_null { String::new() } else { format!(" AND {} IS NOT NULL", other.expression) };
             exists.push(format!(
                 "EXISTS (SELECT 1 FROM {} WHERE {} AND {kinds}{complete})",
                 layout.from,
@@ -133,7 +134,11 @@ pub(super) fn unknown_statement(
 }
 
 /// The statement: the anchors that may not exist, then an array for each level.
-pub(super) fn statement(layout: &EdgeLayout, anchors: &Anchors<'_>, request: &ReachRequest) -> Result<Statement, String> {
+pub(super) fn statement(
+    layout: &EdgeLayout,
+    anchors: &Anchors<'_>,
+    request: &ReachRequest,
+) -> Result<Statement, String> {
     let mut statement = Statement::new("WITH ");
     let start = Start::new(layout, &mut statement, anchors, request)?;
     let hops = request.walk.hops;

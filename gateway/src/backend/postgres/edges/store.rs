@@ -61,11 +61,6 @@ impl PgGraph {
         Arc::new(Self { server, schema, edges, entities, layout, reading, statistics })
     }
 
-    /// What the tables, columns, indexes and rights are, and what could be better.
-    pub async fn inspect(&self, ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
-        { let _ = ctx; Ok(Vec::new()) }
-    }
-
     pub(super) fn failed(&self, detail: impl Into<String>) -> BackendError {
         self.server.failed(format!("collection `{}`: {}", self.schema.name, detail.into()))
     }
@@ -192,6 +187,14 @@ impl GraphStore for PgGraph {
         self.server.name()
     }
 
+    fn is_available(&self) -> bool {
+        self.server.pool().is_available()
+    }
+
+    async fn inspect(&self, ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
+        super::inspect::inspect(self, ctx).await
+    }
+
     fn capabilities(&self) -> GraphCapabilities {
         GraphCapabilities { max_check: MAX_CHECK }
     }
@@ -211,9 +214,8 @@ impl GraphStore for PgGraph {
             return Ok(Reach { ids, unknown: request.anchors.clone(), examined: 0 });
         }
         let edges = self.forward(request).iter().sum();
-        let build = |layout: &EdgeLayout| {
-            reach::statement(layout, &Anchors::of(layout, self.label(), request), request)
-        };
+        let build =
+            |layout: &EdgeLayout| reach::statement(layout, &Anchors::of(layout, self.label(), request), request);
         let (layout, row) = self.row(ctx, "reach", edges, build).await?;
         let unknown = self.unknown(ctx, &layout, request, &row).await?;
         let anchors = Anchors::of(&layout, self.label(), request);
@@ -264,11 +266,9 @@ impl GraphStore for PgGraph {
         }
         let expansion = Expansion { walk, scope, per_item, paths };
         let edges = estimate::levels(&self.statistics.load(), self.label(), &sent, walk, false).iter().sum();
-        let (layout, rows) =
-            self.rows(ctx, "expand", edges, |layout| expansion.statement(layout, &sent)).await?;
+        let (layout, rows) = self.rows(ctx, "expand", edges, |layout| expansion.statement(layout, &sent)).await?;
         for row in &rows {
-            let (place, neighbours) =
-                expansion.read(&layout, &sent, row).map_err(|problem| self.failed(problem))?;
+            let (place, neighbours) = expansion.read(&layout, &sent, row).map_err(|problem| self.failed(problem))?;
             all[places[place]] = neighbours;
         }
         Ok(all)

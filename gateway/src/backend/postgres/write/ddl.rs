@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Target, WriteError, names};
+use super::{Target, WriteError};
 use crate::{
-    backend::postgres::EdgeTable,
-    catalog::Metric,
+    backend::postgres::{EdgeTable, EntityTable, names},
+    catalog::{CollectionSchema, Metric},
     value::{AttributeType, IdType},
 };
 
@@ -34,16 +34,22 @@ pub(super) fn attribute_type(kind: AttributeType) -> &'static str {
 
 /// Statements that make what is not there.
 pub(super) fn tables(target: Target<'_>) -> Vec<String> {
-    let Target { schema, entities, edges, .. } = target;
     let mut statements = Vec::new();
-    if !schema.vectors.is_empty() {
+    if target.entities.is_some() && !target.schema.vectors.is_empty() {
         statements.push("CREATE EXTENSION IF NOT EXISTS vector".to_owned());
     }
-    for name in [Some(&entities.table), edges.map(|edges| &edges.table)].into_iter().flatten() {
-        if let [space, _] = names::split(name).as_slice() {
+    let named = [target.entities.map(|entities| &entities.table), target.edges.map(|edges| &edges.table)];
+    for name in named.into_iter().flatten() {
+        if let [space, _] = names::parts(name).as_slice() {
             statements.push(format!("CREATE SCHEMA IF NOT EXISTS {}", names::quoted(space)));
         }
     }
+    statements.extend(target.entities.map(|entities| entity_table(target.schema, entities)));
+    statements.extend(target.edges.map(|edges| edge_table(target.schema, edges)));
+    statements
+}
+
+fn entity_table(schema: &CollectionSchema, entities: &EntityTable) -> String {
     let mut columns = BTreeMap::new();
     for (attribute, place) in schema.attributes.iter().zip(&entities.attributes) {
         let kind = if place.path.is_empty() { attribute_type(attribute.kind) } else { "jsonb" };
@@ -53,66 +59,66 @@ pub(super) fn tables(target: Target<'_>) -> Vec<String> {
         columns.insert(column, format!("vector({})", vector.dimensions));
     }
     let columns: String = columns.iter().map(|(name, kind)| format!(", {} {kind}", names::quoted(name))).collect();
+    let (table, id) = (names::quoted_table(&entities.table), names::quoted(&entities.id));
+    format!("CREATE TABLE IF NOT EXISTS {table} ({id} {} PRIMARY KEY{columns})", id_type(schema.id_type))
+}
+
+fn edge_table(schema: &CollectionSchema, edges: &EdgeTable) -> String {
+    let EdgeNames { table, source, target, kind } = EdgeNames::of(edges);
     let id_type = id_type(schema.id_type);
-    statements.push(format!(
-        "CREATE TABLE IF NOT EXISTS {} ({} {id_type} PRIMARY KEY{columns})",
-        names::table(&entities.table),
-        names::quoted(&entities.id),
-    ));
-    if let Some(edges) = edges {
-        let EdgeNames { table, source, target, kind } = EdgeNames::of(edges);
-        statements.push(format!(
-            "CREATE TABLE IF NOT EXISTS {table} ({source} {id_type} NOT NULL, {target} {id_type} NOT NULL, \
-             {kind} text COLLATE \"C\" NOT NULL, PRIMARY KEY ({source}, {kind}, {target}))"
-        ));
-    }
-    statements
+    format!(
+        "CREATE TABLE IF NOT EXISTS {table} ({source} {id_type} NOT NULL, {target} {id_type} NOT NULL, \
+         {kind} text COLLATE \"C\" NOT NULL, PRIMARY KEY ({source}, {kind}, {target}))"
+    )
 }
 
 /// Statements that make indexes that are not there, and let the server learn what is in the tables.
 pub(super) fn indexes(target: Target<'_>) -> Vec<String> {
-    let Target { schema, entities, edges, .. } = target;
-    let table = names::table(&entities.table);
     let mut statements = Vec::new();
-    let mut index = |name: &str, column: &str, on: &str, what: &str| {
-        let name = index_name(name, column);
-        statements.push(format!("CREATE INDEX IF NOT EXISTS {} ON {on} {what}", names::quoted(&name)));
-    };
-    for (attribute, place) in schema.attributes.iter().zip(&entities.attributes) {
-        let column = names::quoted(&place.column);
-        match attribute.kind {
-            // JSON is indexed as its users see fit; full texts are too long for an ordered index.
-            _ if !place.path.is_empty() => {}
-            AttributeType::Text => {}
-            AttributeType::Keywords => {
-                index(&entities.table, &place.column, &table, &format!("USING gin ({column})"));
-            }
-            _ => index(&entities.table, &place.column, &table, &format!("({column})")),
-        }
+    if let Some(entities) = target.entities {
+        entity_indexes(target.schema, entities, &mut statements);
+        statements.push(format!("ANALYZE {}", names::quoted_table(&entities.table)));
     }
-    for (vector, name) in schema.vectors.iter().zip(&entities.vectors) {
-        if vector.dimensions <= MAX_INDEXED {
-            let class = match vector.metric {
-                Metric::Cosine => "vector_cosine_ops",
-                Metric::Ip => "vector_ip_ops",
-                Metric::L2 => "vector_l2_ops",
-            };
-            let what = format!("USING hnsw ({} {class})", names::quoted(name));
-            index(&entities.table, name, &table, &what);
-        }
-    }
-    if let Some(edges) = edges {
+    if let Some(edges) = target.edges {
         let EdgeNames { table, source, target, kind } = EdgeNames::of(edges);
-        index(&edges.table, &edges.target, &table, &format!("({target}, {kind}, {source})"));
+        statements.push(index(&edges.table, &edges.target, &format!("({target}, {kind}, {source})")));
         statements.push(format!("ANALYZE {table}"));
     }
-    statements.push(format!("ANALYZE {table}"));
     statements
+}
+
+fn entity_indexes(schema: &CollectionSchema, entities: &EntityTable, statements: &mut Vec<String>) {
+    let table = &entities.table;
+    for (attribute, place) in schema.attributes.iter().zip(&entities.attributes) {
+        let column = names::quoted(&place.column);
+        let what = match attribute.kind {
+            // JSON is indexed as its users see fit; full texts are too long for an ordered index.
+            _ if !place.path.is_empty() => continue,
+            AttributeType::Text => continue,
+            AttributeType::Keywords => format!("USING gin ({column})"),
+            _ => format!("({column})"),
+        };
+        statements.push(index(table, &place.column, &what));
+    }
+    for (vector, name) in schema.vectors.iter().zip(&entities.vectors) {
+        let class = match vector.metric {
+            _ if vector.dimensions > MAX_INDEXED => continue,
+            Metric::Cosine => "vector_cosine_ops",
+            Metric::Ip => "vector_ip_ops",
+            Metric::L2 => "vector_l2_ops",
+        };
+        statements.push(index(table, name, &format!("USING hnsw ({} {class})", names::quoted(name))));
+    }
+}
+
+fn index(table: &str, column: &str, what: &str) -> String {
+    let (name, table) = (names::quoted(&index_name(table, column)), names::quoted_table(table));
+    format!("CREATE INDEX IF NOT EXISTS {name} ON {table} {what}")
 }
 
 /// A name that says what is indexed and fits into the 63 bytes of an identifier.
 fn index_name(table: &str, column: &str) -> String {
-    let table = names::split(table).pop().unwrap_or_default();
+    let table = names::parts(table).pop().unwrap_or_default();
     let name = format!("{table}_{column}_forebay");
     if name.len() <= 63 {
         return name;
@@ -132,7 +138,7 @@ pub(super) struct EdgeNames {
 impl EdgeNames {
     pub(super) fn of(table: &EdgeTable) -> Self {
         Self {
-            table: names::table(&table.table),
+            table: names::quoted_table(&table.table),
             source: names::quoted(&table.source),
             target: names::quoted(&table.target),
             kind: names::quoted(&table.kind),

@@ -4,8 +4,14 @@ use std::{collections::BTreeMap, ops::Range};
 
 use sqlx::{PgConnection, Row as _};
 
-use super::{Target, WriteError, copy::Rows, ddl, names};
-use crate::backend::embedded::Parts;
+use super::{WriteError, copy::Rows, ddl};
+use crate::{
+    backend::{
+        embedded::Parts,
+        postgres::{EntityTable, names},
+    },
+    catalog::CollectionSchema,
+};
 
 /// The statements of one target.
 pub(super) struct Statements {
@@ -16,8 +22,11 @@ pub(super) struct Statements {
 
 impl Statements {
     /// Looks up the columns' types. In the staging table, column `a3` is attribute 3 and `v0` vector 0.
-    pub(super) async fn find(connection: &mut PgConnection, target: Target<'_>) -> Result<Self, WriteError> {
-        let Target { schema, entities, .. } = target;
+    pub(super) async fn find(
+        connection: &mut PgConnection,
+        schema: &CollectionSchema,
+        entities: &EntityTable,
+    ) -> Result<Self, WriteError> {
         let types = types_of(connection, &entities.table).await?;
         let type_of = |column: &str| {
             let missing = || WriteError::Table(format!("table {} has no column `{column}`", entities.table));
@@ -41,11 +50,11 @@ impl Statements {
         for (column, document) in documents {
             moved.push((column.to_owned(), format!("({})::{}", document.sql(), type_of(column)?)));
         }
-        Ok(Self::of(target, &staged, &moved))
+        Ok(Self::of(entities, &staged, &moved))
     }
 
-    fn of(target: Target<'_>, staged: &[(String, String)], moved: &[(String, String)]) -> Self {
-        let table = names::table(&target.entities.table);
+    fn of(entities: &EntityTable, staged: &[(String, String)], moved: &[(String, String)]) -> Self {
+        let table = names::quoted_table(&entities.table);
         let list = |items: Vec<String>| items.join(", ");
         let columns = list(moved.iter().map(|(name, _)| names::quoted(name)).collect());
         let values = list(moved.iter().map(|(_, value)| value.clone()).collect());
@@ -61,7 +70,7 @@ impl Statements {
             })
             .collect();
         let conflict = if sets.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", list(sets)) };
-        let id = names::quoted(&target.entities.id);
+        let id = names::quoted(&entities.id);
         Self {
             staging: format!(
                 "CREATE TEMP TABLE IF NOT EXISTS forebay_entities ({}) ON COMMIT DELETE ROWS",
@@ -108,7 +117,7 @@ pub(super) async fn types_of(
     let query = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute \
                  WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
     let rows = sqlx::query(query)
-        .bind(names::table(table))
+        .bind(names::quoted_table(table))
         .fetch_all(connection)
         .await
         .map_err(WriteError::server("looking up columns"))?;
@@ -120,8 +129,7 @@ pub(super) async fn types_of(
 }
 
 /// Entities in the form of the staging table.
-pub(super) fn rows(target: Target<'_>, parts: &Parts, range: Range<usize>) -> Vec<u8> {
-    let schema = target.schema;
+pub(super) fn rows(schema: &CollectionSchema, parts: &Parts, range: Range<usize>) -> Vec<u8> {
     let mut rows = Rows::default();
     for row in range {
         rows.begin(1 + schema.attributes.len() + schema.vectors.len());

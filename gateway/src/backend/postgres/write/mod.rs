@@ -6,7 +6,6 @@
 mod copy;
 mod ddl;
 mod entities;
-mod names;
 #[cfg(test)]
 mod tests;
 
@@ -27,9 +26,9 @@ const BATCH: usize = 10_000;
 pub struct Target<'a> {
     /// Names and types.
     pub schema: &'a CollectionSchema,
-    /// The table of the entities.
-    pub entities: &'a EntityTable,
-    /// The table of the edges, if it is in the same database.
+    /// The table of the entities, if it is in this database.
+    pub entities: Option<&'a EntityTable>,
+    /// The table of the edges, if it is in this database.
     pub edges: Option<&'a EdgeTable>,
     /// Makes schemas, tables and indexes that are not there, and analyses the tables at the end.
     pub create: bool,
@@ -68,16 +67,9 @@ pub async fn write(
     if target.create {
         run(connection, "making tables", &ddl::tables(target)).await?;
     }
-    let statements = entities::Statements::find(connection, target).await?;
-    run(connection, "making a staging table", &[statements.staging.clone()]).await?;
-    progress.begin(Step::WriteEntities, Some(parts.ids.len() as u64));
-    for from in (0..parts.ids.len()).step_by(BATCH) {
-        let to = (from + BATCH).min(parts.ids.len());
-        let bytes = entities::rows(target, parts, from..to);
-        batch(connection, "writing entities", &statements.copy, bytes, &statements.upsert).await?;
-        progress.advance(to as u64);
+    if let Some(table) = target.entities {
+        entities(connection, target, table, parts, progress).await?;
     }
-    progress.end();
     if let Some(table) = target.edges {
         edges(connection, target, table, parts, progress).await?;
     }
@@ -86,6 +78,26 @@ pub async fn write(
         run(connection, "making indexes", &ddl::indexes(target)).await?;
         progress.end();
     }
+    Ok(())
+}
+
+async fn entities(
+    connection: &mut PgConnection,
+    target: Target<'_>,
+    table: &EntityTable,
+    parts: &Parts,
+    progress: &mut dyn Progress,
+) -> Result<(), WriteError> {
+    let statements = entities::Statements::find(connection, target.schema, table).await?;
+    run(connection, "making a staging table", &[statements.staging.clone()]).await?;
+    progress.begin(Step::WriteEntities, Some(parts.ids.len() as u64));
+    for from in (0..parts.ids.len()).step_by(BATCH) {
+        let to = (from + BATCH).min(parts.ids.len());
+        let bytes = entities::rows(target.schema, parts, from..to);
+        batch(connection, "writing entities", &statements.copy, bytes, &statements.upsert).await?;
+        progress.advance(to as u64);
+    }
+    progress.end();
     Ok(())
 }
 

@@ -38,7 +38,7 @@ async fn what_was_written_is_there_once_however_often_it_was_written() {
     for seed in 0..4 {
         let (schema, parts) = random(seed, Size { rows: 200, edges: 300 });
         let (entities, edges) = plain(&schema);
-        let target = Target { schema: &schema, entities: &entities, edges: Some(&edges), create: true };
+        let target = Target { schema: &schema, entities: Some(&entities), edges: Some(&edges), create: true };
         for _ in 0..2 {
             write(&mut connection, target, &parts, &mut Silent).await.unwrap();
             assert_eq!(count(&mut connection, "SELECT count(*) FROM data.things").await, 200);
@@ -83,7 +83,7 @@ async fn a_table_of_other_types_is_filled_without_a_change_to_it() {
     };
     entities.attributes[4] = inside(&["text", "summary"]);
     entities.attributes[6] = inside(&["text", "time"]);
-    let target = Target { schema: &schema, entities: &entities, edges: None, create: false };
+    let target = Target { schema: &schema, entities: Some(&entities), edges: None, create: false };
     write(&mut connection, target, &parts, &mut Silent).await.unwrap();
     let present = parts.columns[4].present().len() as i64;
     let sql = "SELECT count(document #>> '{text,summary}') FROM data.things";
@@ -101,7 +101,7 @@ async fn a_missing_table_or_column_is_named() {
     let mut connection = database.connect().await;
     let (schema, parts) = random(1, Size { rows: 3, edges: 0 });
     let (entities, _) = plain(&schema);
-    let target = Target { schema: &schema, entities: &entities, edges: None, create: false };
+    let target = Target { schema: &schema, entities: Some(&entities), edges: None, create: false };
     let error = write(&mut connection, target, &parts, &mut Silent).await.unwrap_err().to_string();
     assert!(error.contains("no table data.things"), "{error}");
     execute(&mut connection, "CREATE SCHEMA data; CREATE TABLE data.things (id uuid PRIMARY KEY)").await;

@@ -72,7 +72,7 @@ impl World {
 
 async fn fill(connection: &mut PgConnection, schema: &CollectionSchema, parts: &Parts) {
     let (entities, edges) = tables(schema);
-    let target = Target { schema, entities: &entities, edges: Some(&edges), create: true };
+    let target = Target { schema, entities: Some(&entities), edges: Some(&edges), create: true };
     write(connection, target, parts, &mut Silent).await.expect("random parts can be written");
     execute(connection, "DISCARD TEMP").await;
 }
