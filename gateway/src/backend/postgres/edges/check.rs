@@ -31,7 +31,7 @@ pub(super) fn near_targets(steps: &Steps<'_>, back: u8, hop: u8) -> Option<Strin
     (left <= back).then(|| format!("({})::{}", levels.collect::<Vec<_>>().join(" || "), steps.layout.array_type()))
 }
 
-/// The statement: the unknown anchors, and those candidates that were found.
+/// The statement: the anchors that may not exist, and those candidates that were found.
 pub(super) fn statement(
     layout: &EdgeLayout,
     anchors: &Anchors<'_>,
@@ -49,7 +49,7 @@ pub(super) fn statement(
     statement.push(&start.steps.levels("l", hops, false, start.foreign.as_ref(), only));
     statement.push(&format!(
         " SELECT ({}), (SELECT array_agg(f.id) FROM ({}) f WHERE f.id = ANY({targets})), {}",
-        start.unknown(),
+        start.missing(),
         levels.join(" UNION ALL "),
         (1..=hops)
             .map(|hop| format!("coalesce((SELECT cardinality(ids) FROM l{hop}), 0)::int8"))
@@ -59,19 +59,7 @@ pub(super) fn statement(
     Ok(statement)
 }
 
-/// The statement without candidates: the unknown anchors alone.
-pub(super) fn unknown_statement(
-    layout: &EdgeLayout,
-    anchors: &Anchors<'_>,
-    request: &ReachRequest,
-) -> Result<Statement, String> {
-    let mut statement = Statement::new("");
-    let start = Start::new(layout, &mut statement, anchors, request)?;
-    statement.push(&start.unknown());
-    Ok(statement)
-}
-
-/// The answer in the statement's row; without candidates there is just one column.
+/// The answer in the statement's row, given the anchors that do not exist.
 ///
 /// # Errors
 /// What is there instead.
@@ -80,12 +68,10 @@ pub(super) fn read(
     mut anchors: Anchors<'_>,
     request: &ReachRequest,
     candidates: &[EntityId],
+    unknown: Vec<EntityId>,
     row: &PgRow,
 ) -> Result<Checked, String> {
-    let unknown = anchors.unknown(layout.source.decode_array(row, 0)?);
-    if candidates.is_empty() {
-        return Ok(Checked { within: Vec::new(), unknown, examined: 0 });
-    }
+    let unknown = anchors.unknown(unknown);
     let mut found: HashSet<EntityId> = layout.source.decode_array(row, 1)?.into_iter().collect();
     let examined: i64 = sqlx::Row::try_get(row, 2).map_err(|_| "a count is not a number")?;
     if request.include_anchors {

@@ -17,7 +17,7 @@ use crate::{
     value::EntityId,
 };
 
-/// The statement: the unknown anchors, the others, then three arrays for each level: places, ids and `via`s.
+/// The statement: the anchors that may not exist, all that may be touched, then three arrays for each level: places, ids and `via`s.
 pub(super) fn statement(
     layout: &EdgeLayout,
     anchors: &Anchors<'_>,
@@ -50,11 +50,11 @@ pub(super) fn statement(
             "{comma}(SELECT array_agg(n) AS n, array_agg(id) AS ids, array_agg(via) AS vias FROM n{hop}) o{hop}"
         ));
     }
-    statement.push(&format!(" SELECT ({}), (SELECT ids FROM l0){columns} FROM {tables}", start.unknown()));
+    statement.push(&format!(" SELECT ({}), (SELECT ids FROM l0){columns} FROM {tables}", start.missing()));
     Ok(statement)
 }
 
-/// The answer in the statement's row.
+/// The answer in the statement's row, given the anchors that do not exist.
 ///
 /// # Errors
 /// What is there instead.
@@ -63,9 +63,10 @@ pub(super) fn read(
     mut anchors: Anchors<'_>,
     request: &ReachRequest,
     targets: &[EntityId],
+    unknown: Vec<EntityId>,
     row: &PgRow,
 ) -> Result<Vec<Option<Path>>, String> {
-    anchors.unknown(layout.source.decode_array(row, 0)?);
+    anchors.unknown(unknown);
     let starts = layout.source.decode_array(row, 1)?;
     // By level and place in it; and by id.
     let mut nodes: HashMap<(usize, usize), (EntityId, Via)> = HashMap::new();

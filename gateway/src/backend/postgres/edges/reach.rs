@@ -7,7 +7,10 @@ use super::{
     steps::{Foreign, Steps, is},
 };
 use crate::{
-    backend::{IdSet, Reach, ReachRequest, postgres::statement::Statement},
+    backend::{
+        IdSet, Reach, ReachRequest,
+        postgres::{layout::Layout, statement::Statement},
+    },
     query::NodeRef,
     value::EntityId,
 };
@@ -34,6 +37,11 @@ impl<'a> Anchors<'a> {
         ids.sort_unstable();
         ids.dedup();
         Self { all: &request.anchors, ids }
+    }
+
+    /// Of the anchors only these.
+    pub(super) fn only(self, ids: Vec<EntityId>) -> Self {
+        Self { ids, ..self }
     }
 
     /// The anchors that are unknown, in order, given those that the server does not know; what is left in `ids` is known.
@@ -74,14 +82,20 @@ impl<'a> Start<'a> {
         }
     }
 
+    /// A query for the array of anchors that may not exist: where there is a table of entities, those that are not in it, which
+    /// is as good as always none. Of these, [`Self::unknown`] tells.
+    pub(super) fn missing(&self) -> String {
+        match &self.steps.layout.nodes {
+            Some(nodes) => self.anchors_but(&[in_table(nodes)]),
+            None => self.unknown(),
+        }
+    }
+
     /// A query for the array of anchors that do not exist.
     pub(super) fn unknown(&self) -> String {
         let layout = self.steps.layout;
         let kinds = layout.kind.among(0..layout.kind.types.len() as u16);
-        let mut exists: Vec<String> = Vec::with_capacity(3);
-        if let Some(nodes) = &layout.nodes {
-            exists.push(format!("EXISTS (SELECT 1 FROM {} WHERE {})", nodes.from, is(&nodes.id, "a.id")));
-        }
+        let mut exists: Vec<String> = layout.nodes.iter().map(in_table).collect();
         for (end, other) in [(&layout.source, &layout.target), (&layout.target, &layout.source)] {
             let complete =
                 if other.not_null { String::new() } else { format!(" AND {} IS NOT NULL", other.expression) };
@@ -91,16 +105,35 @@ impl<'a> Start<'a> {
                 is(end, "a.id")
             ));
         }
+        self.anchors_but(&exists)
+    }
+
+    /// A query for the array of anchors of which none of these conditions holds, and of those outside the scope.
+    fn anchors_but(&self, exists: &[String]) -> String {
         let foreign = self.foreign.as_ref().map(|foreign| format!(" OR {}", foreign.has("a.id"))).unwrap_or_default();
-        format!(
-            "SELECT array_agg(a.id) FROM unnest({}) AS a(id) WHERE NOT ({}){foreign}",
-            self.place,
-            exists.join(" OR ")
-        )
+        let exists = exists.join(" OR ");
+        format!("SELECT array_agg(a.id) FROM unnest({}) AS a(id) WHERE NOT ({exists}){foreign}", self.place)
     }
 }
 
-/// The statement: the unknown anchors, then an array for each level.
+/// The condition that an anchor has a row in the table of the entities.
+fn in_table(nodes: &Layout) -> String {
+    format!("EXISTS (SELECT 1 FROM {} WHERE {})", nodes.from, is(&nodes.id, "a.id"))
+}
+
+/// A statement for those of some anchors that do not exist.
+pub(super) fn unknown_statement(
+    layout: &EdgeLayout,
+    anchors: &Anchors<'_>,
+    request: &ReachRequest,
+) -> Result<Statement, String> {
+    let mut statement = Statement::new("");
+    let unknown = Start::new(layout, &mut statement, anchors, request)?.unknown();
+    statement.push(&unknown);
+    Ok(statement)
+}
+
+/// The statement: the anchors that may not exist, then an array for each level.
 pub(super) fn statement(
     layout: &EdgeLayout,
     anchors: &Anchors<'_>,
@@ -111,14 +144,14 @@ pub(super) fn statement(
     let hops = request.walk.hops;
     statement.push(&start.anchors());
     statement.push(&start.steps.levels("l", hops, false, start.foreign.as_ref(), |_| None));
-    statement.push(&format!(" SELECT ({})", start.unknown()));
+    statement.push(&format!(" SELECT ({})", start.missing()));
     for hop in 1..=hops {
         statement.push(&format!(", (SELECT ids FROM l{hop})"));
     }
     Ok(statement)
 }
 
-/// The answer in the statement's row.
+/// The answer in the statement's row, given the anchors that do not exist.
 ///
 /// # Errors
 /// What is there instead.
@@ -126,9 +159,10 @@ pub(super) fn read(
     layout: &EdgeLayout,
     mut anchors: Anchors<'_>,
     request: &ReachRequest,
+    unknown: Vec<EntityId>,
     row: &PgRow,
 ) -> Result<Reach, String> {
-    let unknown = anchors.unknown(layout.source.decode_array(row, 0)?);
+    let unknown = anchors.unknown(unknown);
     let mut ids = Vec::new();
     for hop in 1..=usize::from(request.walk.hops) {
         ids.append(&mut layout.source.decode_array(row, hop)?);

@@ -61,14 +61,6 @@ impl PgGraph {
         Arc::new(Self { server, schema, edges, entities, layout, reading, statistics })
     }
 
-    /// What the tables, columns, indexes and rights are, and what could be better.
-    pub async fn inspect(&self, ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
-        {
-            let _ = ctx;
-            Ok(Vec::new())
-        }
-    }
-
     pub(super) fn failed(&self, detail: impl Into<String>) -> BackendError {
         self.server.failed(format!("collection `{}`: {}", self.schema.name, detail.into()))
     }
@@ -147,6 +139,36 @@ impl PgGraph {
         }
     }
 
+    /// The anchors that do not exist, after a statement that begins with those that may not.
+    async fn unknown(
+        &self,
+        ctx: &CallContext,
+        layout: &EdgeLayout,
+        request: &ReachRequest,
+        row: &PgRow,
+    ) -> Result<Vec<EntityId>, BackendError> {
+        let missing = layout.source.decode_array(row, 0).map_err(|problem| self.failed(problem))?;
+        if missing.is_empty() || layout.nodes.is_none() {
+            return Ok(missing);
+        }
+        self.unknown_of(ctx, request, &missing).await
+    }
+
+    /// Which of some anchors do not exist.
+    async fn unknown_of(
+        &self,
+        ctx: &CallContext,
+        request: &ReachRequest,
+        anchors: &[EntityId],
+    ) -> Result<Vec<EntityId>, BackendError> {
+        let build = |layout: &EdgeLayout| {
+            let anchors = Anchors::of(layout, self.label(), request).only(anchors.to_vec());
+            reach::unknown_statement(layout, &anchors, request)
+        };
+        let (layout, row) = self.row(ctx, "unknown", anchors.len() as f64, build).await?;
+        layout.source.decode_array(&row, 0).map_err(|problem| self.failed(problem))
+    }
+
     fn forward(&self, request: &ReachRequest) -> Vec<f64> {
         let anchors: Vec<EntityId> = request.anchors.iter().map(|anchor| anchor.id.clone()).collect();
         estimate::levels(&self.statistics.load(), self.label(), &anchors, &request.walk, false)
@@ -170,7 +192,7 @@ impl GraphStore for PgGraph {
     }
 
     async fn inspect(&self, ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
-        PgGraph::inspect(self, ctx).await
+        super::inspect::inspect(self, ctx).await
     }
 
     fn capabilities(&self) -> GraphCapabilities {
@@ -195,8 +217,9 @@ impl GraphStore for PgGraph {
         let build =
             |layout: &EdgeLayout| reach::statement(layout, &Anchors::of(layout, self.label(), request), request);
         let (layout, row) = self.row(ctx, "reach", edges, build).await?;
+        let unknown = self.unknown(ctx, &layout, request, &row).await?;
         let anchors = Anchors::of(&layout, self.label(), request);
-        reach::read(&layout, anchors, request, &row).map_err(|problem| self.failed(problem))
+        reach::read(&layout, anchors, request, unknown, &row).map_err(|problem| self.failed(problem))
     }
 
     async fn check(
@@ -206,21 +229,23 @@ impl GraphStore for PgGraph {
         candidates: &[EntityId],
     ) -> Result<Checked, BackendError> {
         let layout = self.layout(ctx).await?;
-        if Anchors::of(&layout, self.label(), request).ids.is_empty() {
+        let mut anchors = Anchors::of(&layout, self.label(), request);
+        if anchors.ids.is_empty() {
             let within = vec![false; candidates.len()];
             return Ok(Checked { within, unknown: request.anchors.clone(), examined: 0 });
         }
+        if candidates.is_empty() {
+            let unknown = self.unknown_of(ctx, request, &anchors.ids).await?;
+            return Ok(Checked { within: Vec::new(), unknown: anchors.unknown(unknown), examined: 0 });
+        }
         let (back, edges) = self.cut(request, candidates);
         let build = |layout: &EdgeLayout| {
-            let anchors = Anchors::of(layout, self.label(), request);
-            match candidates {
-                [] => check::unknown_statement(layout, &anchors, request),
-                candidates => check::statement(layout, &anchors, request, candidates, back),
-            }
+            check::statement(layout, &Anchors::of(layout, self.label(), request), request, candidates, back)
         };
         let (layout, row) = self.row(ctx, "check", edges, build).await?;
+        let unknown = self.unknown(ctx, &layout, request, &row).await?;
         let anchors = Anchors::of(&layout, self.label(), request);
-        check::read(&layout, anchors, request, candidates, &row).map_err(|problem| self.failed(problem))
+        check::read(&layout, anchors, request, candidates, unknown, &row).map_err(|problem| self.failed(problem))
     }
 
     async fn expand(
@@ -264,7 +289,8 @@ impl GraphStore for PgGraph {
             paths::statement(layout, &Anchors::of(layout, self.label(), request), request, targets, back)
         };
         let (layout, row) = self.row(ctx, "paths", edges, build).await?;
+        let unknown = self.unknown(ctx, &layout, request, &row).await?;
         let anchors = Anchors::of(&layout, self.label(), request);
-        paths::read(&layout, anchors, request, targets, &row).map_err(|problem| self.failed(problem))
+        paths::read(&layout, anchors, request, targets, unknown, &row).map_err(|problem| self.failed(problem))
     }
 }
