@@ -1,6 +1,7 @@
 //! The store on a real server. Each test has a database of its own.
 
 mod approximate;
+mod existing;
 mod same_as_embedded;
 
 use std::{sync::Arc, time::Duration};
