@@ -33,6 +33,8 @@ pub(super) enum Methods {
     Fetch,
     /// `POST`: something changes.
     Change,
+    /// `GET` and `HEAD`, and `PATCH`: a part of it changes.
+    Amend,
 }
 
 impl Methods {
@@ -50,6 +52,7 @@ impl Methods {
             Self::Ask => method == Method::POST || method == Method::QUERY,
             Self::Fetch => method == Method::GET || method == Method::HEAD,
             Self::Change => method == Method::POST,
+            Self::Amend => method == Method::GET || method == Method::HEAD || method == Method::PATCH,
         }
     }
 
@@ -58,6 +61,7 @@ impl Methods {
             Self::Ask => "POST, QUERY, OPTIONS",
             Self::Fetch => "GET, HEAD, OPTIONS",
             Self::Change => "POST, OPTIONS",
+            Self::Amend => "GET, HEAD, PATCH, OPTIONS",
         }
     }
 
@@ -73,11 +77,14 @@ impl Methods {
         response
     }
 
-    /// Says which methods there are, and what `QUERY` takes.
+    /// Says which methods there are, and what `QUERY` and `PATCH` (RFC 5789) take.
     pub(super) fn advertise(self, headers: &mut HeaderMap) {
         headers.insert(ALLOW, HeaderValue::from_static(self.allow()));
         if self == Self::Ask {
             headers.insert("accept-query", HeaderValue::from_static("application/json"));
+        }
+        if self == Self::Amend {
+            headers.insert("accept-patch", HeaderValue::from_static("application/json"));
         }
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     catalog::Catalog,
+    pool::Registry,
     problem::Problem,
     request::{CacheStatistics, Gateway, Incoming, Purge, Reply},
     telemetry::Metrics,
@@ -25,6 +26,8 @@ pub trait Service: Send + Sync + 'static {
     fn purge(&self, what: &Purge) -> usize;
     /// The cache in numbers.
     fn cache_statistics(&self) -> CacheStatistics;
+    /// The pools of connections to backends.
+    fn pools(&self) -> &Arc<Registry>;
 }
 
 impl Service for Gateway {
@@ -50,5 +53,9 @@ impl Service for Gateway {
 
     fn cache_statistics(&self) -> CacheStatistics {
         Self::cache_statistics(self)
+    }
+
+    fn pools(&self) -> &Arc<Registry> {
+        Self::pools(self)
     }
 }

@@ -47,3 +47,29 @@ impl Backoff {
         Some(error.clone().retry_after(until.duration_since(now)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::ErrorKind;
+
+    #[test]
+    fn it_waits_longer_each_time_up_to_a_limit_and_begins_anew_after_a_success() {
+        let (mut backoff, now) = (Backoff::default(), Instant::now());
+        let error = BackendError::new(&"pg".into(), ErrorKind::Unavailable, "no");
+        let mut waits = Vec::new();
+        for _ in 0..40 {
+            backoff.failed(now, error.clone(), 1.0);
+            waits.push(backoff.until(now).unwrap() - now);
+        }
+        assert_eq!(waits[..3], [FIRST, FIRST * 2, FIRST * 4]);
+        assert_eq!(waits[39], LONGEST);
+        backoff.failed(now, error.clone(), 0.0);
+        assert_eq!(backoff.error(now).unwrap().retry_after, Some(LONGEST / 2), "the dice halve it");
+        assert!(backoff.error(now + LONGEST / 2).is_none());
+        backoff.succeeded();
+        assert!(!backoff.is_failing());
+        backoff.failed(now, error, 1.0);
+        assert_eq!(backoff.until(now), Some(now + FIRST));
+    }
+}

@@ -50,6 +50,9 @@ pub(super) struct Refusal {
     pub(super) retry_after: Duration,
 }
 
+/// Names the half-open time that a call is a probe of; `None` of an ordinary call.
+pub(super) type Probe = Option<u32>;
+
 #[derive(Debug)]
 pub(super) struct Breaker {
     settings: BreakerSettings,
@@ -58,6 +61,8 @@ pub(super) struct Breaker {
     window: VecDeque<Slice>,
     /// How many times in a row it opened without closing.
     openings: u32,
+    /// How many times it has opened; names the half-open time that follows.
+    opened: u32,
 }
 
 #[derive(Debug)]
@@ -77,26 +82,26 @@ struct Slice {
 
 impl Breaker {
     pub(super) fn new(settings: BreakerSettings) -> Self {
-        Self { settings, state: State::Closed, window: VecDeque::new(), openings: 0 }
+        Self { settings, state: State::Closed, window: VecDeque::new(), openings: 0, opened: 0 }
     }
 
-    /// Whether a call may go ahead, and whether it is a probe. A probe has to be told of by [`Breaker::success`],
+    /// Whether a call may go ahead, and as what. A probe has to be told of by [`Breaker::success`],
     /// [`Breaker::failure`] or [`Breaker::withdraw`] in the end.
-    pub(super) fn admit(&mut self, now: Instant) -> Result<bool, Refusal> {
+    pub(super) fn admit(&mut self, now: Instant) -> Result<Probe, Refusal> {
         if let State::Open { until, reason } = self.state
             && now >= until
         {
             self.state = State::HalfOpen { admitted: 0, succeeded: 0, reason };
         }
         match &mut self.state {
-            State::Closed => Ok(false),
+            State::Closed => Ok(None),
             State::Open { until, reason } => Err(Refusal { reason, retry_after: until.duration_since(now) }),
             State::HalfOpen { admitted, reason, .. } if *admitted == self.settings.probes.max(1) => {
                 Err(Refusal { reason, retry_after: self.settings.open })
             }
             State::HalfOpen { admitted, .. } => {
                 *admitted += 1;
-                Ok(true)
+                Ok(Some(self.opened))
             }
         }
     }
@@ -120,7 +125,8 @@ impl Breaker {
     }
 
     /// A call was answered.
-    pub(super) fn success(&mut self, now: Instant, took: Duration, probe: bool, dice: f64) {
+    pub(super) fn success(&mut self, now: Instant, took: Duration, probe: Probe, dice: f64) {
+        let probe = self.is_current(probe);
         let slow = took > self.settings.slow_call;
         match &mut self.state {
             State::Closed => {
@@ -142,7 +148,8 @@ impl Breaker {
     }
 
     /// A call failed by the backend's fault.
-    pub(super) fn failure(&mut self, now: Instant, probe: bool, dice: f64) {
+    pub(super) fn failure(&mut self, now: Instant, probe: Probe, dice: f64) {
+        let probe = self.is_current(probe);
         match self.state {
             State::Closed => {
                 self.count(now, |slice| slice.failed += 1);
@@ -153,13 +160,23 @@ impl Breaker {
         }
     }
 
+    /// A connection could not be opened. While probes are let through that is for one of them.
+    pub(super) fn connect_failure(&mut self, now: Instant, dice: f64) {
+        self.failure(now, Some(self.opened), dice);
+    }
+
     /// A call ended in a way that says nothing about the backend.
-    pub(super) fn withdraw(&mut self, probe: bool) {
+    pub(super) fn withdraw(&mut self, probe: Probe) {
+        let probe = self.is_current(probe);
         if let State::HalfOpen { admitted, .. } = &mut self.state
             && probe
         {
             *admitted = admitted.saturating_sub(1);
         }
+    }
+
+    fn is_current(&self, probe: Probe) -> bool {
+        probe == Some(self.opened)
     }
 
     fn count(&mut self, now: Instant, what: impl FnOnce(&mut Slice)) {
@@ -194,7 +211,130 @@ impl Breaker {
         let longest = self.settings.max_open.max(self.settings.open);
         let time = self.settings.open.saturating_mul(1 << self.openings.min(20)).min(longest);
         self.openings = self.openings.saturating_add(1);
+        self.opened = self.opened.wrapping_add(1);
         self.state = State::Open { until: now + time.mul_f64(1.0 - JITTER * dice), reason };
         self.window.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    fn breaker() -> Breaker {
+        Breaker::new(BreakerSettings {
+            min_calls: 10,
+            window: ms(1_000),
+            failure_ratio: 0.5,
+            slow_call: ms(100),
+            slow_ratio: 0.8,
+            open: ms(500),
+            max_open: ms(1_500),
+            probes: 2,
+        })
+    }
+
+    fn fail(breaker: &mut Breaker, now: Instant, times: u32) {
+        (0..times).for_each(|_| breaker.failure(now, None, 0.0));
+    }
+
+    /// An open breaker, and when it opened.
+    fn opened() -> (Breaker, Instant) {
+        let (mut breaker, now) = (breaker(), Instant::now());
+        fail(&mut breaker, now, 10);
+        (breaker, now)
+    }
+
+    #[test]
+    fn it_opens_when_enough_of_enough_calls_failed() {
+        let (mut breaker, now) = (breaker(), Instant::now());
+        fail(&mut breaker, now, 9);
+        assert_eq!(breaker.state(now), BreakerState::Closed, "too few to judge");
+        (0..10).for_each(|_| breaker.success(now, ms(1), None, 0.0));
+        assert_eq!(breaker.state(now), BreakerState::Closed, "nine of nineteen");
+        fail(&mut breaker, now, 1);
+        assert_eq!(breaker.state(now), BreakerState::Open, "ten of twenty");
+        let refusal = Refusal { reason: "too many calls failed", retry_after: ms(300) };
+        assert_eq!(breaker.admit(now + ms(200)), Err(refusal));
+    }
+
+    #[test]
+    fn it_opens_when_calls_are_slow() {
+        let (mut breaker, now) = (breaker(), Instant::now());
+        (0..10).for_each(|call| breaker.success(now, ms(if call < 2 { 100 } else { 101 }), None, 0.0));
+        assert_eq!(breaker.refusal(now).unwrap().reason, "too many calls were slow");
+    }
+
+    #[test]
+    fn what_has_left_the_window_does_not_count() {
+        let (mut breaker, now) = (breaker(), Instant::now());
+        fail(&mut breaker, now, 9);
+        fail(&mut breaker, now + ms(1_001), 9);
+        assert_eq!(breaker.state(now + ms(1_001)), BreakerState::Closed);
+        fail(&mut breaker, now + ms(1_050), 1);
+        assert_eq!(breaker.state(now + ms(1_050)), BreakerState::Open);
+    }
+
+    #[test]
+    fn a_few_probes_decide_whether_it_closes() {
+        let (mut breaker, now) = opened();
+        let later = now + ms(500);
+        let (first, second) = (breaker.admit(later).unwrap(), breaker.admit(later).unwrap());
+        assert!(first.is_some() && breaker.admit(later).is_err(), "two probes and no third");
+        breaker.withdraw(first);
+        let third = breaker.admit(later).expect("the first one has not been one");
+        breaker.success(later, ms(1), None, 0.0);
+        breaker.success(later, ms(1), second, 0.0);
+        assert_eq!(breaker.state(later), BreakerState::HalfOpen, "a call from before does not count");
+        breaker.success(later, ms(1), third, 0.0);
+        assert_eq!((breaker.state(later), breaker.admit(later)), (BreakerState::Closed, Ok(None)));
+    }
+
+    #[test]
+    fn it_stays_open_for_twice_as_long_each_time_and_no_longer_than_the_limit() {
+        let (mut breaker, mut now) = opened();
+        for open in [500, 1_000, 1_500, 1_500] {
+            assert_eq!(breaker.refusal(now).unwrap().retry_after, ms(open));
+            now += ms(open);
+            let probe = breaker.admit(now).unwrap();
+            breaker.failure(now, probe, 0.0);
+        }
+        now += ms(1_500);
+        for _ in 0..2 {
+            let probe = breaker.admit(now).unwrap();
+            breaker.success(now, ms(1), probe, 0.0);
+        }
+        fail(&mut breaker, now, 10);
+        assert_eq!(breaker.refusal(now).unwrap().retry_after, ms(500), "closed in between, it begins anew");
+    }
+
+    #[test]
+    fn a_probe_of_an_earlier_time_decides_nothing() {
+        let (mut breaker, now) = opened();
+        let later = now + ms(500);
+        let (late, failed) = (breaker.admit(later).unwrap(), breaker.admit(later).unwrap());
+        breaker.failure(later, failed, 0.0);
+        let later = later + ms(1_000);
+        let probes = [breaker.admit(later).unwrap(), breaker.admit(later).unwrap()];
+        breaker.withdraw(late);
+        assert!(breaker.admit(later).is_err());
+        breaker.failure(later, late, 0.0);
+        assert_eq!(breaker.state(later), BreakerState::HalfOpen);
+        breaker.success(later, ms(1), late, 0.0);
+        breaker.success(later, ms(1), probes[0], 0.0);
+        assert_eq!(breaker.state(later), BreakerState::HalfOpen);
+        breaker.connect_failure(later, 0.0);
+        assert_eq!(breaker.state(later), BreakerState::Open);
+    }
+
+    #[test]
+    fn the_dice_shorten_the_time_a_little() {
+        let (mut breaker, now) = (breaker(), Instant::now());
+        (0..10).for_each(|_| breaker.failure(now, None, 1.0));
+        assert_eq!(breaker.refusal(now).unwrap().retry_after, ms(375));
     }
 }

@@ -51,7 +51,9 @@ impl PoolError {
     /// The error of the call that asked for the connection.
     pub fn into_backend_error(self, backend: &Arc<str>) -> BackendError {
         let (kind, retry_after) = match &self {
-            Self::TooLate { wait, .. } | Self::QueueFull { wait, .. } => (ErrorKind::Refused, Some(*wait)),
+            Self::TooLate { wait, .. } | Self::QueueFull { wait, .. } => {
+                (ErrorKind::Refused, Some(*wait).filter(|wait| !wait.is_zero()))
+            }
             Self::BreakerOpen { retry_after, .. } => (ErrorKind::Unavailable, Some(*retry_after)),
             Self::DeadlineExceeded => (ErrorKind::DeadlineExceeded, None),
             Self::Closed => (ErrorKind::Unavailable, None),
@@ -75,4 +77,25 @@ pub enum ResizeError {
         /// Asked for, or as it stands.
         max: usize,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_was_predicted_and_when_to_come_back() {
+        let (left, wait, work) = (Duration::from_millis(90), Duration::from_millis(120), Duration::from_millis(7));
+        let error = PoolError::TooLate { left, wait, work }.into_backend_error(&"pg".into());
+        assert_eq!((error.kind, error.retry_after), (ErrorKind::Refused, Some(wait)));
+        for part in ["pg", "90 ms", "120 ms", "7 ms"] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
+        let error = PoolError::QueueFull { waiting: 3, wait: Duration::ZERO }.into_backend_error(&"pg".into());
+        assert_eq!((error.kind, error.retry_after), (ErrorKind::Refused, None));
+        assert_eq!(PoolError::DeadlineExceeded.into_backend_error(&"pg".into()).kind, ErrorKind::DeadlineExceeded);
+        assert_eq!(PoolError::Closed.into_backend_error(&"pg".into()).kind, ErrorKind::Unavailable);
+        let refused = BackendError::new(&"other".into(), ErrorKind::Failed, "password");
+        assert_eq!(&*PoolError::Connect(refused).into_backend_error(&"pg".into()).backend, "other");
+    }
 }

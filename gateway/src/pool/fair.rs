@@ -19,6 +19,7 @@ use std::{
 
 use class::ClassQueue;
 
+use super::breaker::Probe;
 use crate::query::Priority;
 
 /// Number of classes.
@@ -60,7 +61,7 @@ pub(super) struct Waiter<W> {
     /// Since when it waits.
     pub(super) since: Instant,
     /// Whether it is to tell an ailing backend's breaker how it went.
-    pub(super) probe: bool,
+    pub(super) probe: Probe,
     /// How to reach it.
     pub(super) token: W,
 }
@@ -199,11 +200,6 @@ impl<W> FairQueue<W> {
     /// Whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
         self.classes.iter().all(|class| class.len() == 0)
-    }
-
-    /// Since when the one waits that has waited longest, among the classes that may go.
-    pub(super) fn oldest(&self, may_go: [bool; CLASSES]) -> Option<Instant> {
-        (0..CLASSES).filter(|rank| may_go[*rank]).filter_map(|rank| self.classes[rank].oldest()).min()
     }
 
     /// Sends everybody away.

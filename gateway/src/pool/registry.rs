@@ -79,3 +79,21 @@ impl fmt::Debug for Registry {
         f.debug_set().entries(self.lock().keys()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::tests::fake;
+
+    #[test]
+    fn a_pool_takes_the_place_of_another_one_with_its_name() {
+        let (registry, pool) = (Registry::default(), || fake::pool(fake::settings(1)).0);
+        assert!(registry.insert(pool()).is_none());
+        let before = registry.insert(pool()).expect("it had the name");
+        before.close();
+        let now = registry.get("fake").expect("the new one");
+        assert_eq!((now.resize(0, 2), now.snapshot().max, before.snapshot().max), (Ok(()), 2, 1));
+        assert_eq!((registry.replace([]).len(), registry.all().len()), (1, 0));
+        assert!(registry.get("fake").is_none());
+    }
+}

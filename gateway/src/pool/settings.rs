@@ -84,3 +84,19 @@ impl From<&BreakerConfig> for BreakerSettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_those_of_the_configuration() {
+        let (pool, breaker) = (PoolConfig::default(), BreakerConfig::default());
+        let settings = Settings::from((&pool, &breaker));
+        assert_eq!((settings.min, settings.max, settings.reserve), (pool.min, pool.max, pool.reserve));
+        assert_eq!(settings.idle_timeout, Duration::from_secs(60));
+        assert_eq!((settings.breaker.failure_ratio, settings.breaker.slow_ratio), (0.5, 0.8));
+        let small = Settings::from((&PoolConfig { min: 9, max: 0, ..pool }, &breaker));
+        assert_eq!((small.min, small.max), (0, 1), "a pool without connections serves nobody");
+    }
+}

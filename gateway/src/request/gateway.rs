@@ -19,6 +19,7 @@ use crate::{
     config::{CacheConfig, ServerConfig},
     execute::LegMemo,
     planner::Planner,
+    pool::Registry,
     problem::Problem,
     telemetry::Metrics,
 };
@@ -31,6 +32,7 @@ pub struct Gateway {
     state: ArcSwap<State>,
     model: Option<Arc<dyn LatencyModel>>,
     metrics: Arc<Metrics>,
+    pools: Arc<Registry>,
 }
 
 /// What belongs to one configuration. The cache, its epochs and its flights outlive it.
@@ -90,7 +92,13 @@ impl Gateway {
             max_batch: server.max_batch,
             retired: AtomicBool::new(false),
         };
-        Self { state: ArcSwap::from_pointee(state), model, metrics }
+        Self { state: ArcSwap::from_pointee(state), model, metrics, pools: Arc::default() }
+    }
+
+    /// The same gateway, whose backends have these pools: operators see and resize them.
+    #[must_use]
+    pub fn with_pools(self, pools: Arc<Registry>) -> Self {
+        Self { pools, ..self }
     }
 
     /// Puts another catalog in place. Queries under way finish on the old one; nothing stored before is served again.
@@ -139,6 +147,11 @@ impl Gateway {
     /// What is counted.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// The pools of connections to backends.
+    pub fn pools(&self) -> &Arc<Registry> {
+        &self.pools
     }
 
     /// Makes stored answers unusable. Returns how many tags were bumped; a purge of everything is one.

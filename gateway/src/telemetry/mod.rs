@@ -4,6 +4,7 @@
 mod log;
 mod metrics;
 mod page;
+mod pools;
 mod sheet;
 
 pub use log::{LogError, init};

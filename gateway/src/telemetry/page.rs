@@ -1,21 +1,26 @@
 //! The counters as a page for Prometheus (OpenMetrics text).
 
-use std::{fmt::Error, sync::atomic::Ordering::Relaxed};
+use std::{
+    fmt::Error,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, MetricEncoder, text},
+    encoding::{DescriptorEncoder, EncodeLabelValue, LabelValueEncoder, MetricEncoder, text},
     metrics::{MetricType, exemplar::Exemplar},
     registry::{Registry, Unit},
 };
 
 use super::{
     metrics::{ENDPOINTS, LEGS, LOOKUPS, Metrics, RESULTS, Route, STORES, StatusClass, TIERS, endpoint_name},
+    pools,
     sheet::{DurationsRead, Row},
 };
 use crate::{
     cache::{LookupOutcome, StoreOutcome, Tier},
     planner::PlanKind,
+    pool,
     problem::Code,
     request::{CacheStatistics, Step},
 };
@@ -24,40 +29,40 @@ use crate::{
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 impl Metrics {
-    /// The page. The cache counts its entries itself.
-    pub fn page(&self, cache: CacheStatistics) -> String {
+    /// The page. The cache and the pools count for themselves.
+    pub fn page(&self, cache: CacheStatistics, pools: &pool::Registry) -> String {
         let mut registry = Registry::with_prefix("forebay");
-        registry.register_collector(Box::new(Page(self.families(cache))));
+        registry.register_collector(Box::new(Page(self.families(cache, pools))));
         let mut page = String::with_capacity(32 << 10);
         text::encode(&mut page, &registry).expect("writing to a string does not fail");
         page
     }
 
     /// Every metric that there is, as it stands. `docs/operations.md` lists them too; a test compares.
-    fn families(&self, cache: CacheStatistics) -> Vec<Family> {
+    fn families(&self, cache: CacheStatistics, pools: &pool::Registry) -> Vec<Family> {
         let at = &self.at;
-        vec![
+        let mut families = vec![
             Family::counter(
                 "request",
                 "Finished queries by how they ended.",
                 // Most errors never happen; a counter appears with its first one.
                 self.table(at.requests, ["endpoint", "result"], &ENDPOINTS.map(endpoint_name), &results())
                     .into_iter()
-                    .filter(|(labels, n)| *n > 0 || labels[1].1 == OK)
+                    .filter(|(labels, n)| *n > 0 || labels[1].1 == Word::Fixed(OK))
                     .collect(),
             ),
             Family::durations(
                 "request_duration",
                 "Time from understanding a query to its answer.",
                 (ENDPOINTS.iter().zip(at.durations))
-                    .map(|(e, place)| (vec![("endpoint", endpoint_name(*e))], self.sheet.read_durations(place)))
+                    .map(|(e, place)| (vec![("endpoint", endpoint_name(*e).into())], self.sheet.read_durations(place)))
                     .collect(),
             ),
             Family::durations(
                 "request_step",
                 "Time in each step of a query's life.",
                 (Step::ALL.iter().zip(at.steps))
-                    .map(|(step, place)| (vec![("step", step.as_str())], self.sheet.read_durations(place)))
+                    .map(|(step, place)| (vec![("step", step.as_str().into())], self.sheet.read_durations(place)))
                     .collect(),
             ),
             Family::counter(
@@ -111,11 +116,14 @@ impl Metrics {
                 help: "The version that runs.",
                 values: Values::Info(("version", env!("CARGO_PKG_VERSION"))),
             },
-        ]
+        ];
+        families.extend(pools::families(pools));
+        families
     }
 
     fn row(&self, row: Row, label: &'static str, words: &[&'static str]) -> Vec<(Labels, u64)> {
-        let read = |(index, word): (usize, &&'static str)| (vec![(label, *word)], self.sheet.read(row.slot(index)));
+        let read =
+            |(index, word): (usize, &&'static str)| (vec![(label, (*word).into())], self.sheet.read(row.slot(index)));
         words.iter().enumerate().map(read).collect()
     }
 
@@ -126,7 +134,9 @@ impl Metrics {
         outer: &[&'static str],
         inner: &[&'static str],
     ) -> Vec<(Labels, u64)> {
-        let pairs = outer.iter().flat_map(|a| inner.iter().map(move |b| vec![(labels[0], *a), (labels[1], *b)]));
+        let pairs = outer
+            .iter()
+            .flat_map(|a| inner.iter().map(move |b| vec![(labels[0], (*a).into()), (labels[1], (*b).into())]));
         pairs.enumerate().map(|(index, labels)| (labels, self.sheet.read(row.slot(index)))).collect()
     }
 }
@@ -137,11 +147,40 @@ fn results() -> [&'static str; RESULTS] {
     std::array::from_fn(|index| if index == 0 { OK } else { Code::ALL[index - 1].as_str() })
 }
 
-type Labels = Vec<(&'static str, &'static str)>;
+/// Names and values of the labels of a sample.
+pub(super) type Labels = Vec<(&'static str, Word)>;
+
+/// The value of a label: a word of ours, or the name that the configuration gives to a backend.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Word {
+    Fixed(&'static str),
+    Configured(Arc<str>),
+}
+
+impl From<&'static str> for Word {
+    fn from(word: &'static str) -> Self {
+        Self::Fixed(word)
+    }
+}
+
+impl From<Arc<str>> for Word {
+    fn from(name: Arc<str>) -> Self {
+        Self::Configured(name)
+    }
+}
+
+impl EncodeLabelValue for Word {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), Error> {
+        match self {
+            Self::Fixed(word) => word.encode(encoder),
+            Self::Configured(name) => (&**name).encode(encoder),
+        }
+    }
+}
 
 /// One metric with all its label values.
 #[derive(Debug)]
-struct Family {
+pub(super) struct Family {
     name: &'static str,
     unit: Option<Unit>,
     help: &'static str,
@@ -153,15 +192,16 @@ enum Values {
     Counter(Vec<(Labels, u64)>),
     Durations(Vec<(Labels, DurationsRead)>),
     Gauge(u64),
+    Gauges(Vec<(Labels, u64)>),
     Info((&'static str, &'static str)),
 }
 
 impl Family {
-    fn counter(name: &'static str, help: &'static str, values: Vec<(Labels, u64)>) -> Self {
+    pub(super) fn counter(name: &'static str, help: &'static str, values: Vec<(Labels, u64)>) -> Self {
         Self { name, unit: None, help, values: Values::Counter(values) }
     }
 
-    fn durations(name: &'static str, help: &'static str, values: Vec<(Labels, DurationsRead)>) -> Self {
+    pub(super) fn durations(name: &'static str, help: &'static str, values: Vec<(Labels, DurationsRead)>) -> Self {
         Self { name, unit: Some(Unit::Seconds), help, values: Values::Durations(values) }
     }
 
@@ -169,11 +209,20 @@ impl Family {
         Self { name, unit, help, values: Values::Gauge(value) }
     }
 
+    pub(super) fn gauges(
+        name: &'static str,
+        unit: Option<Unit>,
+        help: &'static str,
+        values: Vec<(Labels, u64)>,
+    ) -> Self {
+        Self { name, unit, help, values: Values::Gauges(values) }
+    }
+
     fn kind(&self) -> MetricType {
         match self.values {
             Values::Counter(_) => MetricType::Counter,
             Values::Durations(_) => MetricType::Histogram,
-            Values::Gauge(_) => MetricType::Gauge,
+            Values::Gauge(_) | Values::Gauges(_) => MetricType::Gauge,
             Values::Info(_) => MetricType::Info,
         }
     }
@@ -187,6 +236,9 @@ impl Family {
                 encoder.encode_family(labels)?.encode_histogram::<Labels>(read.sum, read.count, &read.buckets, None)
             }),
             Values::Gauge(value) => encoder.encode_gauge(value),
+            Values::Gauges(values) => {
+                values.iter().try_for_each(|(labels, value)| encoder.encode_family(labels)?.encode_gauge(value))
+            }
             Values::Info(label) => encoder.encode_info(&[*label]),
         }
     }
@@ -246,7 +298,8 @@ mod tests {
         metrics.query_finished(&finished());
         metrics.query_finished(&Finished { result: Err(Code::DeadlineExceeded), cache: None, ..finished() });
         metrics.responded(Route::Query, 504);
-        let page = metrics.page(CacheStatistics { entries: 7, bytes: 512, max_bytes: 1024 });
+        let page =
+            metrics.page(CacheStatistics { entries: 7, bytes: 512, max_bytes: 1024 }, &pool::Registry::default());
         for (series, expected) in [
             (r#"forebay_request_total{endpoint="query",result="ok"}"#, 1.0),
             (r#"forebay_request_total{endpoint="query",result="deadline-exceeded"}"#, 1.0),
@@ -273,7 +326,7 @@ mod tests {
     fn the_page_is_a_metadata_block_and_samples_for_each_metric_and_ends_with_eof() {
         let metrics = Metrics::default();
         metrics.query_finished(&finished());
-        let page = metrics.page(CacheStatistics::default());
+        let page = metrics.page(CacheStatistics::default(), &pool::Registry::default());
         let mut family = String::new();
         let mut seen = std::collections::BTreeSet::new();
         for line in page.lines() {
@@ -289,7 +342,7 @@ mod tests {
             }
         }
         assert!(page.ends_with("# EOF\n"));
-        assert_eq!(seen.len(), metrics.families(CacheStatistics::default()).len());
+        assert_eq!(seen.len(), metrics.families(CacheStatistics::default(), &pool::Registry::default()).len());
     }
 
     #[test]
@@ -299,7 +352,7 @@ mod tests {
             .filter_map(|line| line.strip_prefix("| `forebay_")?.split('`').next())
             .map(|name| name.trim_end_matches("_total").trim_end_matches("_info"))
             .collect();
-        let families = Metrics::default().families(CacheStatistics::default());
+        let families = Metrics::default().families(CacheStatistics::default(), &pool::Registry::default());
         let counted: Vec<_> = families
             .iter()
             .map(|family| match &family.unit {

@@ -5,12 +5,14 @@ mod cache;
 mod config;
 mod livez;
 mod metrics;
+mod pools;
 mod purge;
 mod readiness;
 mod readyz;
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Method, Request};
 use hyper::body::Incoming;
@@ -47,6 +49,8 @@ enum Command {
     Cache,
     Purge,
     Config,
+    Pools,
+    Pool,
 }
 
 impl Command {
@@ -59,6 +63,8 @@ impl Command {
             "/v1/cache" => (Self::Cache, Methods::Fetch),
             "/v1/cache/purge" => (Self::Purge, Methods::Change),
             "/v1/config" => (Self::Config, Methods::Fetch),
+            "/pools" => (Self::Pools, Methods::Fetch),
+            _ if path.starts_with(pools::POOLS) => (Self::Pool, Methods::Amend),
             _ => return None,
         })
     }
@@ -93,13 +99,20 @@ impl<S: Service> Admin<S> {
             Command::Metrics => Ok(metrics::run(&*self.service)),
             Command::Cache => Ok(cache::run(&*self.service)),
             Command::Config => Ok(config::run(&self.config)),
-            Command::Purge => {
-                head.is_json()?;
-                let time = Duration::from_millis(self.config.server.body_timeout_ms);
-                let body = body::read(body, self.config.server.max_body_bytes, time).await?;
-                purge::run(&*self.service, &body)
+            Command::Purge => purge::run(&*self.service, &self.json(&head, body).await?),
+            Command::Pools => Ok(pools::list(&*self.service)),
+            Command::Pool if parts.method == Method::PATCH => {
+                pools::resize(&*self.service, path, &self.json(&head, body).await?)
             }
+            Command::Pool => pools::show(&*self.service, path),
         }
+    }
+
+    /// The body of a command that takes one.
+    async fn json(&self, head: &Head<'_>, body: Incoming) -> Result<Bytes, Problem> {
+        head.is_json()?;
+        let time = Duration::from_millis(self.config.server.body_timeout_ms);
+        body::read(body, self.config.server.max_body_bytes, time).await
     }
 }
 

@@ -1,7 +1,18 @@
 //! The listener for operators.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
 use super::world::{World, get, post};
-use crate::{problem::Code, request::Purge, telemetry::METRICS_CONTENT_TYPE};
+use crate::{
+    backend::BackendError,
+    config::{BreakerConfig, PoolConfig},
+    pool::{Connector, Pool},
+    problem::Code,
+    request::Purge,
+    telemetry::METRICS_CONTENT_TYPE,
+};
 
 #[tokio::test]
 async fn ready_is_said_only_while_nothing_stands_in_the_way() {
@@ -46,4 +57,79 @@ async fn numbers_and_settings_can_be_read() {
     assert_eq!(metrics.header("content-type"), Some(METRICS_CONTENT_TYPE));
     assert!(metrics.body.contains("\nforebay_cache_entries 2\n"), "{}", metrics.body);
     world.ask(&get("/v1/query")).await.assert_problem(Code::NotFound);
+}
+
+/// A backend with nothing behind it.
+struct Nothing;
+
+#[async_trait]
+impl Connector for Nothing {
+    type Connection = ();
+    type Kill = ();
+
+    async fn connect(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn check(&self, (): &mut ()) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn reset(&self, (): &mut ()) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    fn kill_handle(&self, (): &()) {}
+
+    async fn kill(&self, (): &()) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
+fn patch(path: &str, body: &str) -> String {
+    post(path, "", body).replacen("POST", "PATCH", 1)
+}
+
+#[tokio::test]
+async fn pools_are_shown_and_resized_while_they_run() {
+    let world = World::admin().await;
+    assert_eq!(world.ask(&get("/pools")).await.json(), serde_json::json!({"pools": []}));
+    let settings = (&PoolConfig::default(), &BreakerConfig::default()).into();
+    let pool = Pool::new("my pg".into(), Nothing, settings);
+    world.service.pools.insert(Arc::clone(&pool) as _);
+    let shown = world.ask(&get("/pools")).await.json();
+    assert_eq!(shown["pools"][0]["name"], "my pg");
+    assert_eq!(shown["pools"][0]["breaker"], serde_json::json!({"state": "closed"}));
+    assert_eq!(shown["pools"][0]["waiting"], serde_json::json!({"interactive": 0, "normal": 0, "batch": 0}));
+    let changed = world.ask(&patch("/pools/my%20pg", r#"{"min": 1, "max": 4}"#)).await;
+    assert_eq!(
+        (changed.status, changed.json()["min"].as_u64(), changed.json()["max"].as_u64()),
+        (200, Some(1), Some(4))
+    );
+    assert_eq!((pool.snapshot().min, pool.snapshot().max), (1, 4));
+    assert_eq!(world.ask(&get("/pools/my%20pg")).await.json()["max"], 4);
+
+    for (body, pointer) in [(r#"{"max": 0}"#, "/max"), (r#"{"min": 5}"#, "/min")] {
+        let response = world.ask(&patch("/pools/my%20pg", body)).await;
+        response.assert_problem(Code::OutOfRange);
+        assert_eq!(response.json()["pointer"], pointer);
+    }
+    pool.resize(3, 4).unwrap();
+    let response = world.ask(&patch("/pools/my%20pg", r#"{"max": 2}"#)).await;
+    assert_eq!(response.json()["pointer"], "/max", "{response:?}");
+    world.ask(&patch("/pools/other", r#"{"max": 1}"#)).await.assert_problem(Code::NotFound);
+    world.ask(&patch("/pools", r#"{"max": 1}"#)).await.assert_problem(Code::MethodNotAllowed);
+    let posted = world.ask(&post("/pools/my%20pg", "", "{}")).await;
+    posted.assert_problem(Code::MethodNotAllowed);
+    assert_eq!(posted.header("accept-patch"), Some("application/json"));
+
+    let page = world.ask(&get("/metrics")).await.body;
+    for line in [
+        r#"forebay_pool_max_connections{pool="my pg"} 4"#,
+        r#"forebay_pool_breaker{pool="my pg",state="closed"} 1"#,
+        r#"forebay_pool_refused_total{pool="my pg",reason="too-late"} 0"#,
+        r#"forebay_pool_wait_seconds_count{pool="my pg",class="batch"} 0"#,
+    ] {
+        assert!(page.lines().any(|other| other == line), "{line}\n{page}");
+    }
 }

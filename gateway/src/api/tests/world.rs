@@ -23,6 +23,7 @@ use crate::{
     cache::{CacheReport, ETag, Groups, LookupOutcome, Tier},
     catalog::Catalog,
     config::{Config, Credential, ServerConfig},
+    pool::Registry,
     problem::{Code, Problem},
     request::{Answer, CacheStatistics, Incoming, Purge, Reply, Step, Timing},
     telemetry::Metrics,
@@ -36,6 +37,7 @@ pub(super) const BODY: &str = r#"{"items":[],"partial":false,"warnings":[]}"#;
 #[derive(Default)]
 pub(super) struct Scripted {
     pub(super) metrics: Arc<Metrics>,
+    pub(super) pools: Arc<Registry>,
     pub(super) asked: Mutex<Vec<Incoming>>,
     pub(super) purged: Mutex<Vec<Purge>>,
     /// Queries that wait for a permit of `release`.
@@ -118,6 +120,10 @@ impl Service for Scripted {
 
     fn cache_statistics(&self) -> CacheStatistics {
         CacheStatistics { entries: 2, bytes: 300, max_bytes: 1_000 }
+    }
+
+    fn pools(&self) -> &Arc<Registry> {
+        &self.pools
     }
 }
 

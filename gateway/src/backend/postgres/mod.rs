@@ -7,6 +7,7 @@ mod attributes;
 mod connector;
 mod costs;
 mod cursor;
+pub(crate) mod edges;
 mod entities;
 mod error;
 pub(crate) mod facts;
@@ -32,6 +33,7 @@ pub(crate) mod testing;
 pub mod write;
 
 pub use connector::{PgConnector, PgLink};
+pub use edges::PgGraph;
 pub use entities::PgEntities;
 pub use mapping::{AttributeColumn, EdgeTable, EntityTable};
 pub use server::{PgOptions, PgServer};

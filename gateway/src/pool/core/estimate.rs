@@ -12,15 +12,15 @@ use crate::{
 };
 
 impl<T, W> Core<T, W> {
-    /// How long this demand would wait if it joined now: until the next connection becomes free, and then for the work
+    /// How long this demand for so much work would wait if it joined now: until the next connection becomes free, and then for the work
     /// that goes before it, shared by the connections; or for a new connection where one may still be opened.
-    pub(super) fn predicted_wait(&self, now: Instant, demand: &Demand) -> Duration {
+    pub(super) fn predicted_wait(&self, now: Instant, demand: &Demand, work: Duration) -> Duration {
         let may_go = self.may_go()[rank(demand.class)];
         if may_go && self.slots.idle_count() > self.wanted() {
             return Duration::ZERO;
         }
         let cap = self.caps()[rank(demand.class)].max(1);
-        let before = self.queue.work_before(demand.class, &demand.tenant, demand.predicted);
+        let before = self.queue.work_before(demand.class, &demand.tenant, work);
         let there = self.there().min(cap);
         let by_release = (there > 0).then(|| self.next_release(now, demand.class) + share(before, there));
         let may_grow = may_go && (self.slots.opening() > 0 || self.slots.total() < self.settings.max);
@@ -34,7 +34,8 @@ impl<T, W> Core<T, W> {
         let connections = (self.there() + self.slots.opening()).max(1);
         // The last one's own work keeps nobody waiting.
         let before = self.queue.work().mul_f64(1.0 - 1.0 / waiting.max(1) as f64);
-        self.next_return(now, BY_RANK[0]) + share(before, connections)
+        let next = if self.incoming(now) > 0 { Duration::ZERO } else { self.next_return(now, BY_RANK[0]) };
+        next + share(before, connections)
     }
 
     /// Connections that are open.

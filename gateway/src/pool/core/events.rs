@@ -10,6 +10,7 @@ use crate::{
     backend::BackendError,
     pool::{
         BreakerState, Demand, PoolError, ResizeError,
+        breaker::Probe,
         fair::{Waiter, rank},
         snapshot::RefusalKind,
     },
@@ -38,8 +39,8 @@ impl<T, W> Core<T, W> {
         Ok(number)
     }
 
-    /// Refuses at once what could not be served in time. `true`: the demand is a probe of the breaker.
-    fn admit(&mut self, now: Instant, demand: &Demand) -> Result<bool, PoolError> {
+    /// Refuses at once what could not be served in time.
+    fn admit(&mut self, now: Instant, demand: &Demand) -> Result<Probe, PoolError> {
         if self.closed {
             return Err(PoolError::Closed);
         }
@@ -54,7 +55,8 @@ impl<T, W> Core<T, W> {
         let Some(left) = demand.deadline.checked_duration_since(now).filter(|left| !left.is_zero()) else {
             return Err(PoolError::DeadlineExceeded);
         };
-        let wait = self.predicted_wait(now, demand);
+        // What is longer than all the time that is left need not be added up to be too late.
+        let wait = self.predicted_wait(now, demand, demand.predicted.min(left));
         let waiting = self.queue.lengths()[rank(demand.class)];
         if waiting >= self.settings.max_waiting {
             return Err(PoolError::QueueFull { waiting, wait });
@@ -110,7 +112,9 @@ impl<T, W> Core<T, W> {
         if !self.closed {
             self.send_away(now);
         }
-        self.failure(now, true);
+        let dice = self.dice();
+        self.breaker.connect_failure(now, dice);
+        self.obey_breaker(now);
         self.supply(now);
     }
 
@@ -167,7 +171,6 @@ impl<T, W> Core<T, W> {
         self.settle(now, &loan);
         self.slots.change(id, now, State::Doubt(loan.class));
         if backend_failed {
-            self.suspect = Some(now);
             self.failure(now, loan.probe);
         } else {
             self.breaker.withdraw(loan.probe);
@@ -295,7 +298,7 @@ impl<T, W> Core<T, W> {
         took
     }
 
-    fn failure(&mut self, now: Instant, probe: bool) {
+    fn failure(&mut self, now: Instant, probe: Probe) {
         let dice = self.dice();
         self.breaker.failure(now, probe, dice);
         self.obey_breaker(now);

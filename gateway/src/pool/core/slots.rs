@@ -5,8 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::fair::{CLASSES, Tenant, rank};
-use crate::query::Priority;
+use crate::{
+    pool::{
+        breaker::Probe,
+        fair::{CLASSES, Tenant, rank},
+    },
+    query::Priority,
+};
 
 /// Names a place; never used twice.
 pub(in crate::pool) type Id = u64;
@@ -21,12 +26,17 @@ pub(super) struct Loan {
     pub(super) began: Instant,
     /// Use before that: it was parked in between.
     pub(super) used: Duration,
-    pub(super) probe: bool,
+    pub(super) probe: Probe,
 }
 
 impl Loan {
     pub(super) fn used_until(&self, now: Instant) -> Duration {
         self.used + now.saturating_duration_since(self.began)
+    }
+
+    /// When it should be over.
+    pub(super) fn end(&self) -> Instant {
+        self.began + self.predicted.saturating_sub(self.used)
     }
 
     /// How much longer it should be in use. One that is overdue is expected to be overdue for as long again.

@@ -124,12 +124,18 @@ impl<T, W> Core<T, W> {
             && self.breaker.refusal(now).is_none()
     }
 
-    /// Whether those who wait would wait for longer than the pool is told to make them wait.
+    /// Whether those who wait would wait for as long as the pool is told not to let them wait. While something is on its way
+    /// only the work before them counts: a further connection would not come sooner.
     fn should_grow(&self, now: Instant) -> bool {
+        (self.incoming(now) == 0 && self.slots.lent() == 0) || self.longest_wait(now) >= self.settings.wait_target
+    }
+
+    /// When the predictions that keep the pool from growing will have turned out wrong: everything that was expected back
+    /// by now is overdue.
+    fn growth_due(&self, now: Instant) -> Option<Instant> {
         let target = self.settings.wait_target;
-        self.slots.lent() + self.slots.in_doubt() == 0
-            || self.queue.oldest(self.may_go()).is_some_and(|since| since + target <= now)
-            || self.longest_wait(now) > target
+        let ends = self.slots.loans().map(Loan::end).filter(|end| *end <= now + target);
+        ends.max().map(|end| end + target)
     }
 
     /// How many waiters could use a further connection each.
@@ -202,11 +208,8 @@ impl<T, W> Core<T, W> {
             let incoming =
                 self.slots.iter().filter(|(_, slot)| matches!(slot.state, State::Opening | State::Preparing));
             incoming.map(|(_, slot)| slot.since + PATIENCE).filter(|time| *time > now).for_each(&mut at);
-            if wanted > self.incoming(now)
-                && self.can_open(now)
-                && let Some(oldest) = self.queue.oldest(self.may_go())
-            {
-                at(oldest + self.settings.wait_target);
+            if self.incoming(now) == 0 && self.can_open(now) {
+                self.growth_due(now).into_iter().for_each(&mut at);
             }
         }
         wake

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{Tags, Tenant, Waiter, nanoseconds};
@@ -54,10 +54,6 @@ impl<W> ClassQueue<W> {
 
     pub(super) fn oldest_number(&self) -> Option<u64> {
         self.waiters.keys().next().copied()
-    }
-
-    pub(super) fn oldest(&self) -> Option<Instant> {
-        self.waiters.values().next().map(|waiter| waiter.since)
     }
 
     pub(super) fn join(&mut self, number: u64, waiter: Waiter<W>) {

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::fake::{Server, demand, over, pool, settings, until};
 use crate::{
-    pool::{Demand, Pool, PoolError, RefusalKind, ResizeError, Settings},
+    pool::{Demand, Lease, Pool, PoolError, RefusalKind, ResizeError, Settings, WaitHistogram},
     query::Priority::{Batch, Interactive, Normal},
 };
 
@@ -43,7 +43,7 @@ async fn many_clients_never_exceed_the_maximum_and_all_are_served() {
     assert!(server.most.load(SeqCst) <= 8, "{}", server.most.load(SeqCst));
     let now = pool.snapshot();
     assert_eq!((now.in_use, now.waiting, now.idle), (0, [0; 3], server.open_count()));
-    assert_eq!(now.counters.waits.iter().map(|waits| waits.count()).sum::<u64>(), 10_000);
+    assert_eq!(now.counters.waits.iter().map(WaitHistogram::count).sum::<u64>(), 10_000);
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn a_backend_that_cannot_be_reached_is_an_error_and_not_a_wait() {
     assert!(matches!(&error, PoolError::Connect(error) if error.retry_after.is_some()), "{error}");
     server.refuses.store(false, SeqCst);
     let mut tries = 0;
-    while pool.checkout(&demand(Normal)).await.map(|lease| lease.done()).is_err() {
+    while pool.checkout(&demand(Normal)).await.map(Lease::done).is_err() {
         tokio::time::sleep(Duration::from_millis(5)).await;
         tries += 1;
         assert!(tries < 2_000);
@@ -150,7 +150,7 @@ async fn a_pool_keeps_its_least_and_ends_with_its_last_user() {
 async fn idle_connections_are_closed_and_none_stays_where_none_is_kept() {
     let (pool, server) = pool(Settings { idle_timeout: Duration::from_millis(20), ..settings(8) });
     let leases = [pool.checkout(&demand(Normal)).await.unwrap(), pool.checkout(&demand(Normal)).await.unwrap()];
-    leases.into_iter().for_each(|lease| lease.done());
+    leases.into_iter().for_each(Lease::done);
     until(&pool, |now| now.total() == 0).await;
     assert_eq!((server.open_count(), pool.snapshot().counters.shrunk), (0, 2));
 }

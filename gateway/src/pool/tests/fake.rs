@@ -21,30 +21,30 @@ use crate::{
 
 /// What the server sees.
 #[derive(Debug, Default)]
-pub(super) struct Server {
-    pub(super) next: AtomicUsize,
+pub(in crate::pool) struct Server {
+    pub(in crate::pool) next: AtomicUsize,
     /// Open connections.
-    pub(super) open: Mutex<BTreeSet<usize>>,
+    pub(in crate::pool) open: Mutex<BTreeSet<usize>>,
     /// Most connections that were open at once.
-    pub(super) most: AtomicUsize,
+    pub(in crate::pool) most: AtomicUsize,
     /// Every call in order.
-    pub(super) calls: Mutex<Vec<String>>,
-    pub(super) refuses: AtomicBool,
+    pub(in crate::pool) calls: Mutex<Vec<String>>,
+    pub(in crate::pool) refuses: AtomicBool,
     /// Connections that do not answer a check.
-    pub(super) mute: Mutex<BTreeSet<usize>>,
+    pub(in crate::pool) mute: Mutex<BTreeSet<usize>>,
     /// Checks that fail before one succeeds.
-    pub(super) failing_checks: AtomicUsize,
+    pub(in crate::pool) failing_checks: AtomicUsize,
     /// Connecting waits for a permit of this.
-    pub(super) gate: Option<Semaphore>,
-    pub(super) panics: AtomicBool,
+    pub(in crate::pool) gate: Option<Semaphore>,
+    pub(in crate::pool) panics: AtomicBool,
 }
 
 impl Server {
-    pub(super) fn said(&self) -> Vec<String> {
+    pub(in crate::pool) fn said(&self) -> Vec<String> {
         std::mem::take(&mut *self.calls.lock().unwrap())
     }
 
-    pub(super) fn open_count(&self) -> usize {
+    pub(in crate::pool) fn open_count(&self) -> usize {
         self.open.lock().unwrap().len()
     }
 
@@ -53,11 +53,11 @@ impl Server {
     }
 }
 
-pub(super) struct Fake(pub(super) Arc<Server>);
+pub(in crate::pool) struct Fake(pub(super) Arc<Server>);
 
 #[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) number: usize,
+pub(in crate::pool) struct Connection {
+    pub(in crate::pool) number: usize,
     server: Arc<Server>,
 }
 
@@ -116,28 +116,28 @@ impl Connector for Fake {
     }
 }
 
-pub(super) fn settings(max: usize) -> Settings {
+pub(in crate::pool) fn settings(max: usize) -> Settings {
     let pool = PoolConfig { max, reserve: 0, ..PoolConfig::default() };
     (&pool, &BreakerConfig::default()).into()
 }
 
-pub(super) fn pool(settings: Settings) -> (Arc<Pool<Fake>>, Arc<Server>) {
+pub(in crate::pool) fn pool(settings: Settings) -> (Arc<Pool<Fake>>, Arc<Server>) {
     over(Server::default(), settings)
 }
 
-pub(super) fn over(server: Server, settings: Settings) -> (Arc<Pool<Fake>>, Arc<Server>) {
+pub(in crate::pool) fn over(server: Server, settings: Settings) -> (Arc<Pool<Fake>>, Arc<Server>) {
     let server = Arc::new(server);
     (Pool::new("fake".into(), Fake(server.clone()), settings), server)
 }
 
 /// Somebody with a lot of time and little to do.
-pub(super) fn demand(class: Priority) -> Demand {
+pub(in crate::pool) fn demand(class: Priority) -> Demand {
     let deadline = Instant::now() + Duration::from_secs(600);
     Demand { class, tenant: None, deadline, predicted: Duration::from_millis(1) }
 }
 
 /// Waits until the pool is in a state.
-pub(super) async fn until(pool: &Pool<Fake>, holds: impl Fn(&Snapshot) -> bool) {
+pub(in crate::pool) async fn until(pool: &Pool<Fake>, holds: impl Fn(&Snapshot) -> bool) {
     let waiting = async {
         while !holds(&pool.snapshot()) {
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -2,5 +2,5 @@
 
 mod checkout;
 mod doubt;
-mod fake;
+pub(super) mod fake;
 mod parking;
