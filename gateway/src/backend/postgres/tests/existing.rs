@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::Database;
+use super::{database, server, with_extension};
 use crate::{
     backend::{
         Access, BackendError, ErrorKind, Hit, Projection, Ranking, Search, VectorStore, Weight,
         embedded::testing::context,
-        postgres::{AttributeColumn, EntityTable, PgEntities},
+        postgres::{AttributeColumn, EntityTable, PgEntities, testing::Database},
     },
     catalog::{AttributeSchema, CollectionSchema, Metric, QueryLimits, VectorSchema},
     query::{Comparison, Field, Filter},
@@ -105,12 +105,12 @@ async fn existing(database: &Database) -> Arc<PgEntities> {
     ];
     let places = ["meta.at", "day", "meta.license.name", "owner_id", "price", "seen", "meta.stars", "state"];
     let mapping = mapping("\"Shop.Floor\".Items", "item No", &places, "Embed\"ding");
-    PgEntities::new(database.server(), schema(IdType::Integer, &attributes, Metric::Cosine), mapping)
+    PgEntities::new(server(&database.url, 4), schema(IdType::Integer, &attributes, Metric::Cosine), mapping)
 }
 
 #[tokio::test]
 async fn a_table_of_other_names_and_types_works_as_it_is() {
-    let Some(database) = Database::new("").await else { return };
+    let Some(database) = database().await else { return };
     let store = existing(&database).await;
     let all = hits(&store, nearest([1.0, 0.0], Filter::Everything)).await.unwrap();
     let scores: Vec<(String, f64)> = all.iter().map(|hit| (hit.id.to_string(), (hit.score * 1e3).round())).collect();
@@ -161,7 +161,7 @@ async fn a_table_of_other_names_and_types_works_as_it_is() {
 
 #[tokio::test]
 async fn the_extension_may_be_outside_the_search_path() {
-    let Some(database) = Database::new("").await else { return };
+    let Some(database) = database().await else { return };
     database
         .execute("DROP EXTENSION vector; CREATE SCHEMA \"my ext\"; CREATE EXTENSION vector SCHEMA \"my ext\"")
         .await;
@@ -171,7 +171,8 @@ async fn the_extension_may_be_outside_the_search_path() {
              INSERT INTO t VALUES ('00000000-0000-0000-0000-000000000001', '[1, 2]'), ('00000000-0000-0000-0000-000000000002', NULL)",
         )
         .await;
-    let store = PgEntities::new(database.server(), schema(IdType::Uuid, &[], Metric::L2), mapping("t", "id", &[], "v"));
+    let store =
+        PgEntities::new(server(&database.url, 4), schema(IdType::Uuid, &[], Metric::L2), mapping("t", "id", &[], "v"));
     for exact in [true, false] {
         let search = Search { exact, access: Access::RankThenFilter, ..nearest([1.0, 0.0], Filter::Everything) };
         let found = hits(&store, search).await.unwrap();
@@ -182,8 +183,8 @@ async fn the_extension_may_be_outside_the_search_path() {
 
 #[tokio::test]
 async fn texts_are_ordered_by_bytes_in_a_database_that_orders_them_otherwise() {
-    let options = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de' LOCALE 'C' ENCODING 'UTF8'";
-    let Some(database) = Database::new(options).await else { return };
+    let Some(server_url) = crate::backend::testing_servers::collated_postgres() else { return };
+    let database = with_extension(Database::on(&server_url).await.expect("a database")).await.expect("the extension");
     database
         .execute(
             "CREATE COLLATION loose (PROVIDER = icu, LOCALE = 'und-u-ks-level2', DETERMINISTIC = false); \
@@ -193,7 +194,7 @@ async fn texts_are_ordered_by_bytes_in_a_database_that_orders_them_otherwise() {
         .await;
     let attributes = [("word", AttributeType::Keyword), ("words", AttributeType::Keywords)];
     let mapping = mapping("t", "id", &["word", "words"], "v");
-    let store = PgEntities::new(database.server(), schema(IdType::Text, &attributes, Metric::Cosine), mapping);
+    let store = PgEntities::new(server(&database.url, 4), schema(IdType::Text, &attributes, Metric::Cosine), mapping);
     let sorted = ["B", "Z", "a", "aa", "b", "ä"];
     assert_eq!(ids(&store, Filter::Everything).await, sorted, "ties by id");
     let by_id = Search { ranking: Ranking::ById, ..nearest([1.0, 0.0], Filter::Everything) };
@@ -219,10 +220,10 @@ async fn texts_are_ordered_by_bytes_in_a_database_that_orders_them_otherwise() {
 
 #[tokio::test]
 async fn a_table_that_changes_is_read_again() {
-    let Some(database) = Database::new("").await else { return };
+    let Some(database) = database().await else { return };
     let attributes = [("size", AttributeType::Integer)];
     let store = PgEntities::new(
-        database.server(),
+        server(&database.url, 4),
         schema(IdType::Integer, &attributes, Metric::Cosine),
         mapping("t", "id", &["size"], "v"),
     );
@@ -239,12 +240,13 @@ async fn a_table_that_changes_is_read_again() {
     assert!(unreadable.detail.contains("\"size\" is of type text"), "{unreadable}");
     database.execute("DROP TABLE t; CREATE TABLE t (id int8 PRIMARY KEY, size numeric, v vector(2))").await;
     database.execute("INSERT INTO t VALUES (7, 5, '[1, 0]')").await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     assert_eq!(ids(&store, less(0, Number::Integer(6))).await, ["7"]);
 }
 
 #[tokio::test]
 async fn check_says_what_is_there_and_what_is_likely_to_be_slow() {
-    let Some(database) = Database::new("").await else { return };
+    let Some(database) = database().await else { return };
     let store = existing(&database).await;
     let ctx = context();
     let said = async |store: &PgEntities| {
@@ -293,14 +295,14 @@ async fn check_says_what_is_there_and_what_is_likely_to_be_slow() {
     assert!(!finally.iter().any(|text| text.starts_with("problem")), "{finally:#?}");
 
     let url = database.url.replace("//postgres@", "//forebay_test_reader@");
-    let reader = PgEntities::new(super::server(&url, 2), store.schema().clone(), store.mapping().clone());
+    let reader = PgEntities::new(server(&url, 2), store.schema().clone(), store.mapping().clone());
     if url != database.url {
         has(&said(&reader).await, "problem: entities.table", "no right to SELECT");
     }
     database.execute("DROP OWNED BY forebay_test_reader; DROP ROLE forebay_test_reader").await;
 
     let nowhere = mapping("nowhere", "id", &["a"; 8], "v");
-    let nowhere = PgEntities::new(database.server(), store.schema().clone(), nowhere);
+    let nowhere = PgEntities::new(server(&database.url, 4), store.schema().clone(), nowhere);
     let findings = nowhere.inspect(&ctx).await.unwrap();
     assert!(findings.iter().any(|finding| finding.weight == Weight::Problem && finding.key == "entities.table"));
 }
