@@ -227,10 +227,6 @@ impl VectorStore for PgEntities {
         self.server.name()
     }
 
-    fn is_available(&self) -> bool {
-        self.server.pool().is_available()
-    }
-
     fn capabilities(&self) -> VectorCapabilities {
         VectorCapabilities { always_exact: false }
     }
