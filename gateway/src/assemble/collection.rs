@@ -16,9 +16,7 @@ use crate::{
         postgres::PgEntities,
     },
     catalog::{Catalog, Collection, CollectionSchema},
-    config::{
-        BackendConfig, CollectionConfig, ConfigProblem, GraphConfig, KeyPath, Loaded, ProblemKind, schema_of,
-    },
+    config::{BackendConfig, CollectionConfig, ConfigProblem, GraphConfig, KeyPath, Loaded, ProblemKind, schema_of},
     query::Priority,
 };
 

@@ -17,12 +17,9 @@ pub(super) fn entity_table(name: &str, collection: &CollectionConfig) -> EntityT
             let mut keys = path.split('.').map(str::to_owned);
             AttributeColumn { column: keys.next().unwrap_or_default(), path: keys.collect() }
         }
-        None => {
-            AttributeColumn { column: attribute.column.clone().unwrap_or_else(|| name.clone()), path: Vec::new() }
-        }
+        None => AttributeColumn { column: attribute.column.clone().unwrap_or_else(|| name.clone()), path: Vec::new() },
     });
-    let vectors =
-        collection.vectors.iter().map(|(name, vector)| vector.column.clone().unwrap_or_else(|| name.clone()));
+    let vectors = collection.vectors.iter().map(|(name, vector)| vector.column.clone().unwrap_or_else(|| name.clone()));
     EntityTable {
         table: collection.entities.table.clone().unwrap_or_else(|| name.to_owned()),
         id: collection.entities.id.clone().unwrap_or_else(|| "id".to_owned()),

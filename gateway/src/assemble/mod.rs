@@ -16,7 +16,7 @@ pub use collection::{Survey, open_catalog, open_collection, survey};
 pub use fill::Filling;
 pub use listeners::{BindError, Listeners, Serving};
 pub use reload::needs_restart;
-pub use servers::Servers;
 pub use running::{Running, Source};
+pub use servers::Servers;
 pub use signals::{Signal, Signals};
 pub use warm_up::warm_up;

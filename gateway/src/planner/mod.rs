@@ -274,7 +274,9 @@ impl Planner {
             None if input.query.offset > 0 && input.probe.list.is_some_and(|list| !list.exact) => {
                 (cheapest(&|plan| plan.root.uses_list()).unwrap_or(0), Choice::Paging)
             }
-            None if let (true, Some(spared)) = (input.down != Down::default(), cheapest(&|plan| input.down.spares(plan))) => {
+            None if let (true, Some(spared)) =
+                (input.down != Down::default(), cheapest(&|plan| input.down.spares(plan))) =>
+            {
                 (spared, Choice::Spared)
             }
             None => {

@@ -13,7 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{BoltServer, GraphMapping, cypher::quoted, keys, server::Work, statement::Statement};
 use crate::{
-    backend::{BackendError, CallContext, ErrorKind, embedded::{Edges, Parts}},
+    backend::{
+        BackendError, CallContext, ErrorKind,
+        embedded::{Edges, Parts},
+    },
     catalog::CollectionSchema,
     load::{Progress, Step},
     query::Priority,

@@ -16,9 +16,7 @@ use crate::{
         GraphStore, VectorStore,
         embedded::{Dataset, EmbeddedStore},
         neo4j::{BoltOptions, BoltServer, GraphMapping, LabelMapping, Neo4jGraph, write::Writer},
-        postgres::{
-            self, AttributeColumn, EdgeTable, EntityTable, PgEntities, PgOptions, PgServer, testing::Database,
-        },
+        postgres::{self, AttributeColumn, EdgeTable, EntityTable, PgEntities, PgOptions, PgServer, testing::Database},
         testing_servers,
     },
     catalog::{Catalog, Collection, CollectionSchema},
