@@ -99,7 +99,7 @@ fn check_reports_three_mistakes_as_three_problems_and_exits_with_78() {
     let directory = tempfile::tempdir().unwrap();
     let file = configuration(
         directory.path(),
-        "[server]\nlisen = \"127.0.0.1:1\"\nmax_batch = 0\n\n[backends.pg]\nkind = \"postgres\"\n",
+        "[server]\nlisen = \"127.0.0.1:1\"\nmax_batch = 0\n\n[backends.my]\nkind = \"mysql\"\n",
     );
     let output = forebay(&["check", "--config", &file]);
     assert_eq!(code(&output), 78);
@@ -107,7 +107,7 @@ fn check_reports_three_mistakes_as_three_problems_and_exits_with_78() {
     assert_eq!(lines.len(), 4, "{lines:#?}");
     assert!(lines[0].starts_with("F:2:1: server.lisen: ") && lines[0].contains("did you mean `listen`?"));
     assert!(lines[1].starts_with("F:3:13: server.max_batch: "), "{lines:#?}");
-    assert!(lines[2].starts_with("F:6:8: backends.pg.kind: ") && lines[2].contains("not in this version"));
+    assert!(lines[2].starts_with("F:6:8: backends.my.kind: ") && lines[2].contains("not in this version"));
     assert_eq!(lines[3], "3 problems");
 }
 

@@ -5,6 +5,7 @@
 pub mod private_server;
 #[path = "../../gateway/src/backend/testing_servers.rs"]
 pub mod servers;
+pub mod stores;
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use crate::{
         CallContext, Finding, GraphStore, VectorStore, Weight,
         embedded::{Dataset, EmbeddedStore, storage},
         neo4j::Neo4jGraph,
-        postgres::PgEntities,
+        postgres::{PgEntities, PgGraph},
     },
     catalog::{Catalog, Collection, CollectionSchema},
     config::{BackendConfig, CollectionConfig, ConfigProblem, GraphConfig, KeyPath, Loaded, ProblemKind, schema_of},
@@ -207,7 +207,13 @@ impl Opening<'_> {
                 let mapping = mapping::graph_mapping(self.schema, self.collection, graph);
                 Ok(Neo4jGraph::new(server, self.schema.clone(), mapping))
             }
-            (BackendConfig::Postgres(_), _) => Err("a graph in Postgres is not in this version yet".into()),
+            (BackendConfig::Postgres(config), _) => {
+                let server = self.servers.postgres(&graph.backend, config)?;
+                // In the same server the table of the entities says which nodes there are, and whose.
+                let same = graph.backend == self.collection.entities.backend;
+                let entities = same.then(|| mapping::entity_table(self.name, self.collection));
+                Ok(PgGraph::new(server, self.schema.clone(), mapping::edge_table(graph), entities))
+            }
         }
     }
 

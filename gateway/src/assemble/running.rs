@@ -54,7 +54,7 @@ impl Running {
         let catalog = open_catalog(&loaded, &servers)?;
         let config = &loaded.config;
         let gateway = Gateway::new(catalog, &config.server, &config.cache, None, metrics);
-        let gateway = Arc::new(gateway);
+        let gateway = Arc::new(gateway.with_pools(servers.registry().clone()));
         Ok(Self { source, started: loaded.config.clone(), loaded, servers, gateway })
     }
 

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Connector, Demand, Lease, PoolError, ResizeError, Settings, Snapshot,
+    BreakerState, Connector, Demand, Lease, PoolError, ResizeError, Settings, Snapshot,
     core::{Action, Core, Id, Return},
     tasks,
 };
@@ -97,6 +97,12 @@ impl<C: Connector> Pool<C> {
     /// How it stands.
     pub fn snapshot(&self) -> Snapshot {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).core.snapshot(Instant::now())
+    }
+
+    /// Whether a demand has a chance: `false` while the breaker is open.
+    pub fn is_available(&self) -> bool {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.core.breaker(Instant::now()) != BreakerState::Open
     }
 
     /// Other bounds from now on. Connections above a smaller maximum are closed as they become free.

@@ -155,6 +155,14 @@ impl GraphStore for Neo4jGraph {
         self.server.name()
     }
 
+    fn is_available(&self) -> bool {
+        self.server.pool().is_available()
+    }
+
+    async fn inspect(&self, ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
+        Neo4jGraph::inspect(self, ctx).await
+    }
+
     fn capabilities(&self) -> GraphCapabilities {
         GraphCapabilities { max_check: MAX_CHECK }
     }

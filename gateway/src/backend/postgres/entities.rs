@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     backend::{
-        BackendError, CallContext, Entity, ErrorKind, Projection, RankedCursor, Ranking, Search, VectorCapabilities,
-        VectorStatistics, VectorStore,
+        BackendError, CallContext, Entity, ErrorKind, Finding, Projection, RankedCursor, Ranking, Search,
+        VectorCapabilities, VectorStatistics, VectorStore,
     },
     catalog::{CollectionSchema, Metric},
     query::Filter,
@@ -220,6 +220,14 @@ impl VectorStore for PgEntities {
 
     fn statistics(&self) -> Arc<VectorStatistics> {
         self.statistics.load_full()
+    }
+
+    fn is_available(&self) -> bool {
+        self.server.is_available()
+    }
+
+    async fn inspect(&self, ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
+        super::inspect::inspect(self, ctx).await
     }
 
     async fn refresh(&self) -> Result<(), BackendError> {

@@ -19,7 +19,8 @@ pub(crate) struct IdColumn {
     pub(crate) id_type: IdType,
     /// Its order, and that of its indexes, is the language's.
     pub(crate) by_bytes: bool,
-    deterministic: bool,
+    /// Two texts of it are equal only if their bytes are.
+    pub(crate) deterministic: bool,
     /// It cannot be NULL.
     pub(crate) not_null: bool,
 }

@@ -5,29 +5,35 @@
 
 mod attributes;
 mod connector;
+mod costs;
 mod cursor;
+pub(crate) mod edges;
 mod entities;
 mod error;
 pub(crate) mod facts;
 mod filter;
 pub(crate) mod ids;
 mod indexes;
+mod inspect;
 mod instants;
 mod layout;
 mod mapping;
 pub(crate) mod names;
 mod numbers;
+mod sample;
 mod search;
 mod server;
 pub(crate) mod session;
 mod spaces;
 pub(crate) mod statement;
 mod statistics;
+mod stored_statistics;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod write;
 
 pub use connector::{PgConnector, PgLink};
+pub use edges::PgGraph;
 pub use entities::PgEntities;
 pub use mapping::{AttributeColumn, EdgeTable, EntityTable};
 pub use server::{PgOptions, PgServer};

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{PgConnector, error::refused, session::Session};
+use super::{PgConnector, session::Session};
 use crate::{
     backend::{BackendError, CallContext, ErrorKind},
-    pool::{Demand, Pool, Predictor, Settings},
+    pool::{BreakerState, Demand, Pool, Predictor, Settings},
 };
 
 /// How to reach a server.
@@ -48,6 +48,11 @@ impl PgServer {
         &self.pool
     }
 
+    /// Whether a call has a chance.
+    pub(crate) fn is_available(&self) -> bool {
+        self.pool.snapshot().breaker != BreakerState::Open
+    }
+
     pub(super) fn predictor(&self) -> &Predictor {
         &self.predictor
     }
@@ -66,7 +71,7 @@ impl PgServer {
             biased;
             lease = self.pool.checkout(&demand) => match lease {
                 Ok(lease) => Ok(Session::new(self.clone(), lease, kind, size)),
-                Err(error) => Err(refused(&self.name, error)),
+                Err(error) => Err(error.into_backend_error(&self.name)),
             },
             () = ctx.cancelled.cancelled() => Err(self.error(ErrorKind::Cancelled, "nobody waits for the answer any more")),
         }

@@ -50,6 +50,14 @@ impl Statement {
         &self.text
     }
 
+    /// Appends a whole statement; nothing is bound to this one yet.
+    pub(crate) fn append(&mut self, other: &Self) -> &mut Self {
+        self.text.push_str(&other.text);
+        self.arguments = other.arguments.clone();
+        self.failure.clone_from(&other.failure);
+        self
+    }
+
     /// What is sent: the text and the values, or why they cannot be sent.
     pub(super) fn parts(&self) -> Result<(String, PgArguments), String> {
         match &self.failure {

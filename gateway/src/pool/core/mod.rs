@@ -18,7 +18,7 @@ use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 pub(super) use self::slots::Id;
 use self::slots::Slots;
 use super::{
-    PoolError, Settings,
+    BreakerState, PoolError, Settings,
     backoff::Backoff,
     breaker::Breaker,
     fair::{CLASSES, FairQueue},
@@ -108,6 +108,10 @@ impl<T, W> Core<T, W> {
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    pub(super) fn breaker(&self, now: Instant) -> BreakerState {
+        self.breaker.state(now)
     }
 
     pub(super) fn snapshot(&self, now: Instant) -> Snapshot {

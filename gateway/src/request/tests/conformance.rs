@@ -134,6 +134,11 @@ fn the_embedded_stores_conform() {
 }
 
 #[test]
+fn postgres_alone_conforms() {
+    conforms(Stores::Postgres);
+}
+
+#[test]
 fn postgres_with_neo4j_conforms() {
     conforms(Stores::PostgresNeo4j);
 }

@@ -15,8 +15,10 @@ use crate::{
     backend::{
         GraphStore, VectorStore,
         embedded::{Dataset, EmbeddedStore},
-        neo4j::{BoltOptions, BoltServer, GraphMapping, LabelMapping, Neo4jGraph, write::Writer},
-        postgres::{self, AttributeColumn, EdgeTable, EntityTable, PgEntities, PgOptions, PgServer, testing::Database},
+        neo4j::{BoltOptions, BoltServer, GraphMapping, LabelMapping, Neo4jGraph, Writer},
+        postgres::{
+            self, AttributeColumn, EdgeTable, EntityTable, PgEntities, PgGraph, PgOptions, PgServer, testing::Database,
+        },
         testing_servers,
     },
     catalog::{Catalog, Collection, CollectionSchema},
@@ -55,7 +57,7 @@ struct Servers {
 impl Ground {
     /// The embedded stores, and those on servers that are there.
     pub(super) fn all() -> Vec<Self> {
-        [Stores::Embedded, Stores::PostgresNeo4j].into_iter().filter_map(Self::of).collect()
+        [Stores::Embedded, Stores::Postgres, Stores::PostgresNeo4j].into_iter().filter_map(Self::of).collect()
     }
 
     /// These stores; `None` where a server is missing.
@@ -166,7 +168,7 @@ impl Servers {
         let mut connection = self.database.as_ref().expect("it is there until the end").connect().await;
         postgres::write::write(&mut connection, target, &parts, &mut Silent).await.expect("a world can be written");
         let graph: Arc<dyn GraphStore> = match &self.bolt {
-            None => unreachable!("soon"),
+            None => PgGraph::new(self.postgres.clone(), schema.clone(), edges, Some(entities.clone())),
             Some(bolt) => {
                 let label = format!("Thing_{}_{number}", self.suffix);
                 let types = types.iter().map(|kind| format!("{kind}_{}", self.suffix)).collect();

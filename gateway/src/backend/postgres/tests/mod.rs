@@ -1,5 +1,6 @@
 //! The store on a real server. Each test has a database of its own.
 
+mod approximate;
 mod same_as_embedded;
 
 use std::{sync::Arc, time::Duration};

@@ -78,8 +78,10 @@ fn table(rng: &mut StdRng, data: &Dataset, name: &str) -> (EntityTable, String) 
         places.push(AttributeColumn { column: attribute.name.to_string(), path });
         forms.push(form);
     }
+    let mut sized = Vec::new();
     for vector in &schema.vectors {
-        let size = if rng.random_bool(0.7) { format!("({})", vector.dimensions) } else { String::new() };
+        sized.push(rng.random_bool(0.7));
+        let size = if sized.last() == Some(&true) { format!("({})", vector.dimensions) } else { String::new() };
         columns.push(format!("{} vector{size}", quoted(&vector.name)));
     }
     let mut text = format!("CREATE TABLE {name} ({});", columns.join(", "));
@@ -95,6 +97,8 @@ fn table(rng: &mut StdRng, data: &Dataset, name: &str) -> (EntityTable, String) 
                 None if rng.random_bool(0.2) && vector.metric == crate::catalog::Metric::Cosine => {
                     literal(&format!("{:?}", vec![0.0; vector.dimensions]))
                 }
+                // One of another space, where the column takes it.
+                None if !sized[space] && rng.random_bool(0.5) => "'[1, 2, 3, 4]'".into(),
                 None => "NULL".into(),
             });
         }

@@ -167,6 +167,6 @@ fn the_version_tells_whatever_the_vectors_depend_on() {
     versions.sort_unstable();
     versions.dedup();
     assert_eq!(versions.len(), count, "{versions:?}");
-    let elsewhere = HttpEmbedderSettings { url: "https://other".into(), max_batch: 1, ..base.clone() };
+    let elsewhere = HttpEmbedderSettings { url: "http://other".into(), max_batch: 1, ..base.clone() };
     assert_eq!(version(&elsewhere, Protocol::OpenAi), version(&base, Protocol::OpenAi));
 }

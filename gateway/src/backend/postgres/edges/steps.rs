@@ -1,0 +1,154 @@
+//! Steps along edges as SQL, and the levels of a walk.
+
+use super::layout::EdgeLayout;
+use crate::{
+    backend::{
+        NodeScope,
+        postgres::{ids::IdColumn, statement::Statement},
+    },
+    query::{Direction, Walk},
+};
+
+/// The steps of a walk.
+#[derive(Clone, Copy)]
+pub(super) struct Steps<'a> {
+    pub(super) layout: &'a EdgeLayout,
+    pub(super) walk: &'a Walk,
+}
+
+/// One way to take an edge.
+pub(super) struct Way<'a> {
+    /// From source to target.
+    pub(super) along: bool,
+    pub(super) from: &'a IdColumn,
+    pub(super) to: &'a IdColumn,
+}
+
+/// The nodes that a walk must not touch: those of other tenants.
+pub(super) struct Foreign<'a> {
+    id: &'a IdColumn,
+    from: &'a str,
+    condition: String,
+}
+
+impl<'a> Steps<'a> {
+    /// The ways to take a step, along before against; `backwards` for a walk from where it ends.
+    pub(super) fn ways(&self, backwards: bool) -> Vec<Way<'a>> {
+        let EdgeLayout { source, target, .. } = self.layout;
+        let (out, against) = match self.walk.direction {
+            Direction::Out => (true, false),
+            Direction::In => (false, true),
+            Direction::Both => (true, true),
+        };
+        let (out, against) = if backwards { (against, out) } else { (out, against) };
+        let out = out.then_some(Way { along: true, from: source, to: target });
+        let against = against.then_some(Way { along: false, from: target, to: source });
+        out.into_iter().chain(against).collect()
+    }
+
+    /// The condition on an edge that a step takes, whatever it comes from.
+    pub(super) fn takes(&self, to: &IdColumn) -> String {
+        let kinds = self.layout.kind.among(self.walk.edges.iter().copied());
+        if to.not_null { kinds } else { format!("{kinds} AND {} IS NOT NULL", to.expression) }
+    }
+
+    /// A query for the ids (`id`) one step from those of an array; just those in `only`, if given. They repeat.
+    pub(super) fn from_array(&self, array: &str, only: Option<&str>, backwards: bool) -> String {
+        let queries = self.ways(backwards).into_iter().map(|Way { from, to, .. }| {
+            let only = only.map(|only| format!(" AND {}", among(to, only))).unwrap_or_default();
+            format!(
+                "SELECT {} AS id FROM {} WHERE {} AND {}{only}",
+                self.layout.id_of(to),
+                self.layout.from,
+                among(from, array),
+                self.takes(to)
+            )
+        });
+        queries.collect::<Vec<_>>().join(" UNION ALL ")
+    }
+
+    /// The array of a common table expression.
+    pub(super) fn array(&self, table: &str) -> String {
+        format!("(SELECT ids FROM {table})::{}", self.layout.array_type())
+    }
+
+    /// Common table expressions `{name}1` to `{name}{hops}`: the nodes that are just so many steps from those in `{name}0`.
+    /// `only` gives the array that the nodes of a level have to be in.
+    pub(super) fn levels(
+        &self,
+        name: &str,
+        hops: u8,
+        backwards: bool,
+        foreign: Option<&Foreign<'_>>,
+        only: impl Fn(u8) -> Option<String>,
+    ) -> String {
+        let mut text = String::new();
+        for hop in 1..=hops {
+            let from = self.array(&format!("{name}{}", hop - 1));
+            let steps = self.from_array(&from, only(hop).as_deref(), backwards);
+            let seen = union(name, 0..hop);
+            let own = foreign.map(|foreign| format!(" WHERE NOT {}", foreign.has("s.id"))).unwrap_or_default();
+            text.push_str(&format!(
+                ", {name}{hop} AS MATERIALIZED (SELECT array_agg(s.id) AS ids FROM ({steps} EXCEPT ({seen})) s{own})"
+            ));
+        }
+        text
+    }
+}
+
+/// A query for all ids of some levels.
+pub(super) fn union(name: &str, levels: impl Iterator<Item = u8>) -> String {
+    let levels = levels.map(|level| format!("SELECT unnest(ids) FROM {name}{level}"));
+    levels.collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+/// The condition that a column's id is in an array.
+pub(super) fn among(column: &IdColumn, array: &str) -> String {
+    let IdColumn { expression, deterministic, .. } = column;
+    if *deterministic {
+        format!("{expression} = ANY({array})")
+    } else {
+        // The first condition is for the index, the second one compares bytes.
+        format!("{expression} = ANY({array}) AND {expression} COLLATE \"C\" = ANY({array})")
+    }
+}
+
+/// The condition that a column's id is this one.
+pub(super) fn is(column: &IdColumn, id: &str) -> String {
+    let IdColumn { expression, deterministic, .. } = column;
+    if *deterministic {
+        format!("{expression} = {id}")
+    } else {
+        format!("{expression} = {id} AND {expression} COLLATE \"C\" = {id}")
+    }
+}
+
+impl<'a> Foreign<'a> {
+    /// The nodes outside a scope.
+    ///
+    /// # Errors
+    /// Why it cannot be told whose they are.
+    pub(super) fn of(
+        layout: &'a EdgeLayout,
+        statement: &mut Statement,
+        scope: Option<&NodeScope>,
+    ) -> Result<Option<Self>, String> {
+        let Some(NodeScope { attribute, tenant }) = scope else { return Ok(None) };
+        let nodes = layout
+            .nodes
+            .as_ref()
+            .ok_or("the entities are in another database than the edges, so it cannot be told whose nodes are whose")?;
+        let owner = nodes.attribute(*attribute)?.output();
+        let condition = if tenant.contains('\0') {
+            format!("({owner}) IS NOT NULL")
+        } else {
+            format!("({owner}) COLLATE \"C\" <> {}", statement.argument(&**tenant))
+        };
+        Ok(Some(Self { id: &nodes.id, from: &nodes.from, condition }))
+    }
+
+    /// The condition that an id is one of them.
+    pub(super) fn has(&self, id: &str) -> String {
+        format!("EXISTS (SELECT 1 FROM {} WHERE {} AND {})", self.from, is(self.id, id), self.condition)
+    }
+}

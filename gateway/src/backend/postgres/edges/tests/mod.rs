@@ -1,0 +1,4 @@
+//! The store on a real server. Each test has a database of its own.
+
+mod same_as_embedded;
+mod world;
