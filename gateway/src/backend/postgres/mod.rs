@@ -26,6 +26,7 @@ pub(crate) mod statement;
 mod statistics;
 #[cfg(test)]
 pub(crate) mod testing;
+mod together;
 pub mod write;
 
 pub use connector::{PgConnector, PgLink};
@@ -33,6 +34,7 @@ pub use edges::PgGraph;
 pub use entities::PgEntities;
 pub use mapping::{AttributeColumn, EdgeTable, EntityTable};
 pub use server::{PgOptions, PgServer};
+pub use together::PgTogether;
 
 #[cfg(test)]
 mod tests;

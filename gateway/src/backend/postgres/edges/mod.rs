@@ -14,6 +14,7 @@ mod degrees;
 mod estimate;
 mod expand;
 mod inspect;
+mod joined;
 mod layout;
 mod measure;
 mod paths;
