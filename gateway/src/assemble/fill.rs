@@ -8,7 +8,7 @@ use super::{mapping, servers};
 use crate::{
     backend::{
         embedded::Parts,
-        neo4j::{BoltServer, write::Writer},
+        neo4j::{BoltServer, Writer},
         postgres::write::{self as postgres, Target},
     },
     catalog::CollectionSchema,

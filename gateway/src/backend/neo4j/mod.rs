@@ -28,9 +28,10 @@ mod statistics;
 mod steps;
 #[cfg(test)]
 mod tests;
-pub(crate) mod write;
+mod write;
 
 pub use connector::{BoltConnector, KillTag};
 pub use graph::Neo4jGraph;
 pub use mapping::{GraphMapping, LabelMapping};
 pub use server::{BoltOptions, BoltServer};
+pub use write::{BATCH, Property, Writer};

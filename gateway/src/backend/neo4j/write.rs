@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Rows of one batch: large enough that a transaction's overhead is small, small enough for a modest heap.
-pub(crate) const BATCH: usize = 5_000;
+pub const BATCH: usize = 5_000;
 
 /// Longest time that one batch may take.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -33,7 +33,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 const TRIES: u32 = 5;
 
 /// Writes a collection's graph into the labels and types of its mapping.
-pub(crate) struct Writer {
+pub struct Writer {
     server: Arc<BoltServer>,
     schema: Arc<CollectionSchema>,
     mapping: GraphMapping,
@@ -41,16 +41,16 @@ pub(crate) struct Writer {
 
 /// An attribute that is kept as a property of nodes.
 #[derive(Debug, Clone)]
-pub(crate) struct Property {
+pub struct Property {
     /// An index into the attributes of the schema.
-    pub(crate) attribute: u16,
+    pub attribute: u16,
     /// The property's name.
-    pub(crate) name: String,
+    pub name: String,
 }
 
 impl Writer {
     /// A writer for a collection with a graph side.
-    pub(crate) fn new(server: Arc<BoltServer>, schema: Arc<CollectionSchema>, mapping: GraphMapping) -> Self {
+    pub fn new(server: Arc<BoltServer>, schema: Arc<CollectionSchema>, mapping: GraphMapping) -> Self {
         Self { server, schema, mapping }
     }
 
@@ -102,19 +102,26 @@ impl Writer {
         attributes.collect()
     }
 
-    /// Makes ids unique, and with that found by an index, unless they are. The index is ready when this returns.
-    pub(crate) async fn constrain(&self, ctx: &CallContext) -> Result<(), BackendError> {
+    /// Makes ids unique, and with that found by an index, unless they are. The server answers when its
+    /// index is ready.
+    ///
+    /// # Errors
+    /// The server does not do it: two nodes have one id, for example.
+    pub async fn constrain(&self, ctx: &CallContext) -> Result<(), BackendError> {
         for label in &self.mapping.labels {
             let (label, id) = (quoted(&label.label), quoted(&label.id));
             let text = format!("CREATE CONSTRAINT IF NOT EXISTS FOR (n:{label}) REQUIRE n.{id} IS UNIQUE");
             self.server.change_schema(ctx, &Statement::new(text)).await?;
         }
-        self.server.change_schema(ctx, &Statement::new("CALL db.awaitIndexes(300)")).await
+        Ok(())
     }
 
     /// Writes one batch of nodes of a label with their attributes; a missing value removes the property. `value` reads an
     /// attribute of the node at a place among `ids`.
-    pub(crate) async fn nodes(
+    ///
+    /// # Errors
+    /// The batch was not written.
+    pub async fn nodes(
         &self,
         ctx: &CallContext,
         label: u16,
@@ -147,7 +154,10 @@ impl Writer {
 
     /// Writes one batch of relationships of an edge type between entities. Both ends must be there; a relationship that is
     /// there already stays one.
-    pub(crate) async fn edges<'a>(
+    ///
+    /// # Errors
+    /// The batch was not written.
+    pub async fn edges<'a>(
         &self,
         ctx: &CallContext,
         edge: u16,
@@ -168,7 +178,10 @@ impl Writer {
     }
 
     /// Writes a stretch of an edge type's relationships in one batch; `ids` are those of all rows.
-    pub(crate) async fn edge_rows(
+    ///
+    /// # Errors
+    /// The batch was not written.
+    pub async fn edge_rows(
         &self,
         ctx: &CallContext,
         edge: u16,

@@ -292,7 +292,7 @@ fn kind_of(search: &Search) -> &'static str {
 
 /// The parameters of an approximate search that is likely to give so many hits. In few steps, so that connections seldom
 /// need other ones than they have.
-fn parameters(layout: &Layout, space: u16, expected: usize) -> AnnParameters {
+pub(super) fn parameters(layout: &Layout, space: u16, expected: usize) -> AnnParameters {
     const STEPS: [u32; 7] = [100, 160, 250, 400, 600, 800, 1_000];
     let ef_search = STEPS.into_iter().find(|step| *step as usize >= expected).unwrap_or(1_000);
     let probes = match layout.space(space).ok().and_then(|space| space.index) {

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Weak},
+    time::Duration,
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -20,13 +21,16 @@ use super::{
 };
 use crate::{
     backend::{
-        BackendError, CallContext, Entity, ErrorKind, Projection, RankedCursor, Ranking, Search, VectorCapabilities,
-        VectorStatistics, VectorStore,
+        BackendError, CallContext, Entity, ErrorKind, Finding, Projection, RankedCursor, Ranking, Search,
+        VectorCapabilities, VectorStatistics, VectorStore,
     },
     catalog::{CollectionSchema, Metric},
     query::Filter,
     value::EntityId,
 };
+
+/// A table whose columns do not fit is looked at again after so long.
+const SOON: Duration = Duration::from_secs(1);
 
 /// A collection's entities in a table or view.
 ///
@@ -128,7 +132,16 @@ impl PgEntities {
         let mut layout = self.layout(ctx).await?;
         let mut retried = false;
         loop {
-            let statement = build(&layout).map_err(|problem| self.failed(problem))?;
+            let statement = match build(&layout) {
+                Ok(statement) => statement,
+                // What was wrong with a column may have been mended since.
+                Err(_) if !retried && layout.read_at.elapsed() > SOON => {
+                    retried = true;
+                    layout = self.read_layout(ctx).await?;
+                    continue;
+                }
+                Err(problem) => return Err(self.failed(problem)),
+            };
             let mut session = self.server.session(ctx, kind, size).await?;
             match session.rows(ctx, &statement).await {
                 Ok(rows) => return Ok((layout, rows)),
@@ -214,10 +227,6 @@ impl VectorStore for PgEntities {
         self.server.name()
     }
 
-    fn is_available(&self) -> bool {
-        self.server.pool().is_available()
-    }
-
     fn capabilities(&self) -> VectorCapabilities {
         VectorCapabilities { always_exact: false }
     }
@@ -226,13 +235,20 @@ impl VectorStore for PgEntities {
         self.statistics.load_full()
     }
 
+    async fn inspect(&self, ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
+        super::inspect::inspect(self, ctx).await
+    }
+
     async fn refresh(&self) -> Result<(), BackendError> {
         self.learn().await
     }
 
     async fn search(&self, ctx: &CallContext, search: Search) -> Result<Box<dyn RankedCursor>, BackendError> {
-        let layout = self.layout(ctx).await?;
+        let mut layout = self.layout(ctx).await?;
         if let Ranking::Similarity { space, vector } = &search.ranking {
+            if layout.space(*space).is_err() && layout.read_at.elapsed() > SOON {
+                layout = self.read_layout(ctx).await?;
+            }
             let space = layout.space(*space).map_err(|problem| self.failed(problem))?;
             if !is_usable(space, vector) {
                 return Err(self.failed("the query vector does not fit the space"));

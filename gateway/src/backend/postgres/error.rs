@@ -4,10 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
-use crate::{
-    backend::{BackendError, ErrorKind},
-    pool::PoolError,
-};
+use crate::backend::{BackendError, ErrorKind};
 
 /// A failed statement.
 #[derive(Debug, Clone)]
@@ -81,21 +78,5 @@ impl StatementError {
             connection_is_fine: !ends,
             schema_changed,
         }
-    }
-}
-
-/// Why there is no connection, as an error of a call.
-pub(super) fn refused(backend: &Arc<str>, error: PoolError) -> BackendError {
-    let detail = error.to_string();
-    match error {
-        PoolError::Connect(error) => error,
-        PoolError::TooLate { wait, .. } | PoolError::QueueFull { wait, .. } => {
-            BackendError::new(backend, ErrorKind::Refused, detail).retry_after(wait)
-        }
-        PoolError::BreakerOpen { retry_after, .. } => {
-            BackendError::new(backend, ErrorKind::Unavailable, detail).retry_after(retry_after)
-        }
-        PoolError::DeadlineExceeded => BackendError::new(backend, ErrorKind::DeadlineExceeded, detail),
-        PoolError::Closed => BackendError::new(backend, ErrorKind::Unavailable, detail),
     }
 }

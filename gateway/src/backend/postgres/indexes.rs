@@ -8,6 +8,8 @@ use crate::backend::{BackendError, CallContext};
 /// An index.
 #[derive(Debug, Clone)]
 pub(super) struct IndexFacts {
+    /// Its object identifier.
+    pub(super) oid: i64,
     /// Its name.
     pub(super) name: String,
     /// `btree`, `gin`, `hnsw`, `ivfflat`, …
@@ -43,7 +45,7 @@ impl IndexFacts {
 const INDEXES: &str = r#"
 SELECT c.relname::text, m.amname::text, coalesce(o.opcname::text, ''), string_to_array(i.indkey::text, ' ')::int2[],
        pg_get_indexdef(i.indexrelid, 1, true), i.indisvalid AND i.indisready, i.indpred IS NOT NULL, i.indisunique,
-       c.reloptions
+       c.reloptions, c.oid::int8
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_am m ON m.oid = c.relam
@@ -68,6 +70,7 @@ pub(super) async fn indexes(
 
 fn read(row: &PgRow) -> Result<IndexFacts, sqlx::Error> {
     Ok(IndexFacts {
+        oid: row.try_get(9)?,
         name: row.try_get(0)?,
         method: row.try_get(1)?,
         class: row.try_get(2)?,

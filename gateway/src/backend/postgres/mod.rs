@@ -5,6 +5,7 @@
 
 mod attributes;
 mod connector;
+mod costs;
 mod cursor;
 pub(crate) mod edges;
 mod entities;
@@ -13,17 +14,20 @@ pub(crate) mod facts;
 mod filter;
 pub(crate) mod ids;
 mod indexes;
+mod inspect;
 mod instants;
 mod layout;
 mod mapping;
 pub(crate) mod names;
 mod numbers;
+mod sample;
 mod search;
 mod server;
 pub(crate) mod session;
 mod spaces;
 pub(crate) mod statement;
 mod statistics;
+mod stored_statistics;
 #[cfg(test)]
 pub(crate) mod testing;
 mod together;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{PgConnector, error::refused, session::Session};
+use super::{PgConnector, session::Session};
 use crate::{
     backend::{BackendError, CallContext, ErrorKind},
     pool::{Demand, Pool, Predictor, Settings},
@@ -66,7 +66,7 @@ impl PgServer {
             biased;
             lease = self.pool.checkout(&demand) => match lease {
                 Ok(lease) => Ok(Session::new(self.clone(), lease, kind, size)),
-                Err(error) => Err(refused(&self.name, error)),
+                Err(error) => Err(error.into_backend_error(&self.name)),
             },
             () = ctx.cancelled.cancelled() => Err(self.error(ErrorKind::Cancelled, "nobody waits for the answer any more")),
         }

@@ -43,6 +43,8 @@ enum State {
     Rests,
     /// Everything was answered, with an error at last.
     Failed,
+    /// The server ended a statement that took too long.
+    TooSlow,
     /// A statement is under way.
     Works,
     /// The connection is of no more use.
@@ -148,7 +150,11 @@ impl Session {
                 let error = StatementError::of(self.server.name(), &error);
                 // A prepared statement of a table that has changed fails for ever.
                 let reusable = error.connection_is_fine && !error.schema_changed;
-                self.state = if reusable { State::Failed } else { State::Broken };
+                self.state = match error.error.kind {
+                    _ if !reusable => State::Broken,
+                    ErrorKind::DeadlineExceeded => State::TooSlow,
+                    _ => State::Failed,
+                };
                 Err(error)
             }
             Err(kind) => Err(self.own_error(
@@ -188,6 +194,7 @@ impl Drop for Session {
             // A parked connection that nobody resumes is reset.
             State::Rests | State::Failed if lease.in_transaction => drop(lease.park()),
             State::Rests | State::Failed => lease.done(),
+            State::TooSlow => lease.failed(),
             State::Works => drop(lease),
             State::Broken => lease.broken(),
         }

@@ -15,7 +15,7 @@ use crate::{
     backend::{
         GraphStore, VectorStore,
         embedded::{Dataset, EmbeddedStore},
-        neo4j::{BoltOptions, BoltServer, GraphMapping, LabelMapping, Neo4jGraph, write::Writer},
+        neo4j::{BoltOptions, BoltServer, GraphMapping, LabelMapping, Neo4jGraph, Writer},
         postgres::{
             self, AttributeColumn, EdgeTable, EntityTable, PgEntities, PgGraph, PgOptions, PgServer, testing::Database,
         },

@@ -1,1 +1,63 @@
-//! To come.
+//! The packages graph: hubs as real data has them.
+
+use super::world::{World, mapping, with_server};
+use crate::{
+    backend::{GraphStore, ReachRequest, embedded::testing::context},
+    demo_data,
+    query::{Direction, NodeRef, Walk},
+    value::EntityId,
+};
+
+fn node(name: &str) -> NodeRef {
+    NodeRef { label: 0, id: EntityId::Text(name.into()) }
+}
+
+#[test]
+fn walks_through_hubs_answer_as_the_embedded_store_does() {
+    with_server(|server| async move {
+        let (schema, parts, _) = demo_data::packages(&mut crate::load::Silent).unwrap();
+        let schema = std::sync::Arc::new(schema);
+        let names = mapping(&schema);
+        let world = World::new(server, schema.clone(), parts, names).await;
+        let depends = schema.graph.as_ref().unwrap().edge("depends").unwrap();
+        let candidates: Vec<EntityId> = world.embedded.data().ids().iter().step_by(85).cloned().collect();
+        for learnt in [false, true] {
+            if learnt {
+                world.learn().await;
+                let statistics = world.graph.statistics();
+                let known = statistics.edges[usize::from(depends)].r#in.known.clone().unwrap();
+                let wanted = GraphStore::statistics(world.embedded.as_ref());
+                let wanted = wanted.edges[usize::from(depends)].r#in.known.clone().unwrap();
+                assert_eq!(known(&node("libc6")), wanted(&node("libc6")));
+            }
+            for (anchors, direction, hops) in [
+                (vec!["libc6"], Direction::In, 2),
+                (vec!["gimp"], Direction::Out, 3),
+                (vec!["gimp"], Direction::Both, 2),
+                (vec!["libgtk-3-0", "libqt5core5a", "perl", "python3"], Direction::In, 3),
+            ] {
+                let request = ReachRequest {
+                    anchors: anchors.iter().map(|name| node(name)).collect(),
+                    walk: Walk { edges: vec![depends], direction, hops },
+                    include_anchors: false,
+                    scope: None,
+                };
+                let ctx = context();
+                let wanted = world.embedded.reach(&ctx, &request).await.unwrap();
+                let reached = world.graph.reach(&ctx, &request).await.unwrap();
+                assert!(wanted.ids.iter().eq(reached.ids.iter()), "{request:?}");
+                let wanted = world.embedded.check(&ctx, &request, &candidates).await.unwrap();
+                let checked = world.graph.check(&ctx, &request, &candidates).await.unwrap();
+                assert_eq!(checked.within, wanted.within, "{request:?}");
+                let wanted = world.embedded.paths(&ctx, &request, &candidates).await.unwrap();
+                let paths = world.graph.paths(&ctx, &request, &candidates).await.unwrap();
+                assert_eq!(paths, wanted, "{request:?}");
+                let ids: Vec<EntityId> = request.anchors.iter().map(|anchor| anchor.id.clone()).collect();
+                let wanted = world.embedded.expand(&ctx, &ids, &request.walk, None, 20, true).await.unwrap();
+                let expanded = world.graph.expand(&ctx, &ids, &request.walk, None, 20, true).await.unwrap();
+                assert_eq!(expanded, wanted, "{request:?}");
+            }
+        }
+        world.remove().await;
+    });
+}

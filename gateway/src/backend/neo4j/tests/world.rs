@@ -21,36 +21,43 @@ use crate::{
 
 /// The server, or a word about what is left out.
 pub(super) fn server() -> Option<Arc<BoltServer>> {
-    let options = BoltOptions {
-        uri: testing_servers::neo4j()?,
-        user: None,
-        password: None,
-        database: None,
-        statement_timeout: Duration::from_secs(60),
-        pool: Settings {
-            min: 0,
-            max: 4,
-            reserve: 0,
-            max_waiting: 100,
-            wait_target: Duration::from_millis(5),
-            connect_timeout: Duration::from_secs(10),
-            max_connecting: 4,
-            idle_timeout: Duration::from_secs(60),
-            max_lifetime: Duration::from_secs(600),
-            check_after_idle: Duration::from_secs(30),
-            breaker: BreakerSettings {
-                min_calls: 1_000,
-                window: Duration::from_secs(10),
-                failure_ratio: 1.0,
-                slow_call: Duration::from_secs(60),
-                slow_ratio: 1.0,
-                open: Duration::from_secs(1),
-                max_open: Duration::from_secs(1),
-                probes: 1,
-            },
-        },
+    server_with(|_| {})
+}
+
+/// The server, reached with other options.
+pub(super) fn server_with(change: impl FnOnce(&mut BoltOptions)) -> Option<Arc<BoltServer>> {
+    Some(server_at(testing_servers::neo4j()?, change))
+}
+
+/// A server at an address.
+pub(super) fn server_at(uri: String, change: impl FnOnce(&mut BoltOptions)) -> Arc<BoltServer> {
+    let breaker = BreakerSettings {
+        min_calls: 1_000,
+        window: Duration::from_secs(10),
+        failure_ratio: 1.0,
+        slow_call: Duration::from_secs(60),
+        slow_ratio: 1.0,
+        open: Duration::from_secs(1),
+        max_open: Duration::from_secs(1),
+        probes: 1,
     };
-    Some(BoltServer::new("neo4j".into(), options).expect("the address of the test server is one"))
+    let pool = Settings {
+        min: 0,
+        max: 4,
+        reserve: 0,
+        max_waiting: 100,
+        wait_target: Duration::from_millis(5),
+        connect_timeout: Duration::from_secs(10),
+        max_connecting: 4,
+        idle_timeout: Duration::from_secs(60),
+        max_lifetime: Duration::from_secs(600),
+        check_after_idle: Duration::from_secs(30),
+        breaker,
+    };
+    let statement_timeout = Duration::from_secs(60);
+    let mut options = BoltOptions { uri, user: None, password: None, database: None, statement_timeout, pool };
+    change(&mut options);
+    BoltServer::new("neo4j".into(), options).expect("the address of the test server is one")
 }
 
 /// Runs a test on the server, if there is one.
@@ -117,20 +124,27 @@ impl World {
         self.graph.refresh().await.unwrap();
     }
 
-    /// Changes data directly.
-    pub(super) async fn change(&self, text: &str) {
-        change(&self.server, text).await;
-    }
-
     /// Takes everything out of the server again.
     pub(super) async fn remove(&self) {
         remove(&self.server, &self.mapping).await;
+    }
+
+    /// Takes the nodes out, and leaves the names for another world.
+    pub(super) async fn clear(&self) {
+        clear(&self.server, &self.mapping).await;
     }
 }
 
 /// Changes data directly.
 pub(super) async fn change(server: &BoltServer, text: &str) {
     server.write(&context(), Work { kind: "test", size: 1 }, &Statement::new(text)).await.unwrap();
+}
+
+/// Takes a mapping's nodes out of the server.
+async fn clear(server: &BoltServer, mapping: &GraphMapping) {
+    for LabelMapping { label, .. } in &mapping.labels {
+        change(server, &format!("MATCH (n:{}) DETACH DELETE n", quoted(label))).await;
+    }
 }
 
 /// Takes a mapping's data and constraints out of the server.
@@ -140,6 +154,7 @@ pub(super) async fn remove(server: &BoltServer, mapping: &GraphMapping) {
         name: String,
         label: String,
     }
+    clear(server, mapping).await;
     let ctx = context();
     let constraints: Vec<Named> = server
         .read(
@@ -150,7 +165,6 @@ pub(super) async fn remove(server: &BoltServer, mapping: &GraphMapping) {
         .await
         .unwrap();
     for LabelMapping { label, .. } in &mapping.labels {
-        change(server, &format!("MATCH (n:{}) DETACH DELETE n", quoted(label))).await;
         for constraint in constraints.iter().filter(|constraint| constraint.label == *label) {
             let text = format!("DROP CONSTRAINT {}", quoted(&constraint.name));
             server.change_schema(&ctx, &Statement::new(text)).await.unwrap();

@@ -220,10 +220,6 @@ impl GraphStore for PgGraph {
         self.server.pool().is_available()
     }
 
-    async fn inspect(&self, ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
-        super::inspect::inspect(self, ctx).await
-    }
-
     fn capabilities(&self) -> GraphCapabilities {
         GraphCapabilities { max_check: MAX_CHECK }
     }

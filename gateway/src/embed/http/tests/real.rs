@@ -39,6 +39,8 @@ async fn a_text_finds_what_its_recorded_vector_finds() {
         let Some(text) = &query.text else { continue };
         let mut body = query.body();
         body["vector"] = serde_json::json!({ "text": text });
+        // A model on a busy machine takes its time.
+        body["options"] = serde_json::json!({ "deadline_ms": 60_000 });
         let (status, _, answer) = running.ask(&body).await;
         assert_eq!(status, 200, "{answer}");
         let items = answer["items"].as_array().unwrap();
