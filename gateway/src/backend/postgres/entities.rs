@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Weak},
+    time::Duration,
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -27,6 +28,9 @@ use crate::{
     query::Filter,
     value::EntityId,
 };
+
+/// A table whose columns do not fit is looked at again after so long.
+const SOON: Duration = Duration::from_secs(1);
 
 /// A collection's entities in a table or view.
 ///
@@ -128,7 +132,16 @@ impl PgEntities {
         let mut layout = self.layout(ctx).await?;
         let mut retried = false;
         loop {
-            let statement = build(&layout).map_err(|problem| self.failed(problem))?;
+            let statement = match build(&layout) {
+                Ok(statement) => statement,
+                // What was wrong with a column may have been mended since.
+                Err(_) if !retried && layout.read_at.elapsed() > SOON => {
+                    retried = true;
+                    layout = self.read_layout(ctx).await?;
+                    continue;
+                }
+                Err(problem) => return Err(self.failed(problem)),
+            };
             let mut session = self.server.session(ctx, kind, size).await?;
             match session.rows(ctx, &statement).await {
                 Ok(rows) => return Ok((layout, rows)),
@@ -222,10 +235,6 @@ impl VectorStore for PgEntities {
         self.statistics.load_full()
     }
 
-    fn is_available(&self) -> bool {
-        self.server.is_available()
-    }
-
     async fn inspect(&self, ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
         super::inspect::inspect(self, ctx).await
     }
@@ -235,8 +244,11 @@ impl VectorStore for PgEntities {
     }
 
     async fn search(&self, ctx: &CallContext, search: Search) -> Result<Box<dyn RankedCursor>, BackendError> {
-        let layout = self.layout(ctx).await?;
+        let mut layout = self.layout(ctx).await?;
         if let Ranking::Similarity { space, vector } = &search.ranking {
+            if layout.space(*space).is_err() && layout.read_at.elapsed() > SOON {
+                layout = self.read_layout(ctx).await?;
+            }
             let space = layout.space(*space).map_err(|problem| self.failed(problem))?;
             if !is_usable(space, vector) {
                 return Err(self.failed("the query vector does not fit the space"));

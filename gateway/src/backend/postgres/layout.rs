@@ -1,5 +1,7 @@
 //! A collection's table as the server has it: which columns there are, of which types, and which indexes.
 
+use std::time::Instant;
+
 use super::{
     attributes::Attribute,
     facts::{self, ColumnFacts, ExtensionFacts, TableFacts},
@@ -21,6 +23,8 @@ const ALIAS: &str = "t";
 /// A collection's table.
 #[derive(Debug)]
 pub(super) struct Layout {
+    /// When it was read.
+    pub(super) read_at: Instant,
     /// The table and its alias, as it stands in `FROM`.
     pub(super) from: String,
     /// What the catalogs say of it.
@@ -90,7 +94,7 @@ impl Layout {
         });
         let spaces = spaces.collect();
         let from = format!("{} {ALIAS}", table.quoted);
-        Ok(Self { from, table, extension, indexes, id, attributes, spaces })
+        Ok(Self { read_at: Instant::now(), from, table, extension, indexes, id, attributes, spaces })
     }
 
     /// An attribute by its number in the schema.

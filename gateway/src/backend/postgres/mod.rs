@@ -30,6 +30,7 @@ mod statistics;
 mod stored_statistics;
 #[cfg(test)]
 pub(crate) mod testing;
+mod together;
 pub mod write;
 
 pub use connector::{PgConnector, PgLink};
@@ -37,6 +38,7 @@ pub use edges::PgGraph;
 pub use entities::PgEntities;
 pub use mapping::{AttributeColumn, EdgeTable, EntityTable};
 pub use server::{PgOptions, PgServer};
+pub use together::PgTogether;
 
 #[cfg(test)]
 mod tests;

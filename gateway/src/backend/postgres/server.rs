@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{PgConnector, session::Session};
 use crate::{
     backend::{BackendError, CallContext, ErrorKind},
-    pool::{BreakerState, Demand, Pool, Predictor, Settings},
+    pool::{Demand, Pool, Predictor, Settings},
 };
 
 /// How to reach a server.
@@ -46,11 +46,6 @@ impl PgServer {
     /// Its connections.
     pub fn pool(&self) -> &Arc<Pool<PgConnector>> {
         &self.pool
-    }
-
-    /// Whether a call has a chance.
-    pub(crate) fn is_available(&self) -> bool {
-        self.pool.snapshot().breaker != BreakerState::Open
     }
 
     pub(super) fn predictor(&self) -> &Predictor {

@@ -84,7 +84,7 @@ pub(super) async fn expected_rows(
 ) -> Result<u64, BackendError> {
     let rows = session.simple(ctx, &format!("EXPLAIN (FORMAT JSON) SELECT 1 FROM {}", layout.from)).await?;
     let estimate = rows.first().and_then(|row| {
-        let plan: serde_json::Value = serde_json::from_str(row.try_get(0).ok()?).ok()?;
+        let plan: serde_json::Value = serde_json::from_str(row.try_get_raw(0).ok()?.as_str().ok()?).ok()?;
         plan.pointer("/0/Plan/Plan Rows")?.as_f64()
     });
     estimate.map(|rows| rows.max(0.0) as u64).ok_or_else(|| session.failed("a plan does not read as expected"))

@@ -25,8 +25,7 @@ use super::{
     snapshot::{Counters, Snapshot},
 };
 
-/// A connection or another incoming one that takes longer than this to come is not relied upon: another one is
-/// fetched beside it.
+/// A connection that is on its way for longer than this is not relied upon: another one is fetched beside it.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Weight of the newest connect in the average.

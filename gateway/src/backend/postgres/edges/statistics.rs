@@ -1,17 +1,174 @@
-//! tmp
-use super::PgGraph;
-use crate::backend::{
-    BackendError, DegreeStatistics, EdgeStatistics, GraphCosts, GraphStatistics, postgres::EdgeTable,
+//! What is known of the edges: from the server's own statistics and bounded samples, off the path of queries. `ANALYZE` is never
+//! run, and no table is read through.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
 };
+
+use sqlx::Row;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    PgGraph,
+    degrees::{self, Degrees, Hubs, Sample},
+    layout::EdgeLayout,
+    measure,
+};
+use crate::{
+    backend::{
+        BackendError, CallContext, DegreeStatistics, EdgeStatistics, GraphCosts, GraphStatistics, KnownDegrees,
+        postgres::{EdgeTable, session::Session},
+    },
+    query::{NodeRef, Priority},
+};
+
+/// Nodes, and edges of a type, of tables of which nothing is known.
+const UNKNOWN: u64 = 10_000;
+
+/// Longest time for learning.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Typical of a server on the same network.
+pub(super) const TYPICAL: GraphCosts = GraphCosts { call_us: 300.0, edge_ns: 300.0, node_ns: 300.0 };
+
+/// Before anything was asked.
 pub(super) fn unknown(edges: &EdgeTable) -> GraphStatistics {
-    let d = DegreeStatistics { mean: 5.0, p99: 50.0, max: 1000, mean_after_step: 10.0, known: None };
-    GraphStatistics {
-        nodes: 10_000,
-        edges: vec![EdgeStatistics { count: 10_000, out: d.clone(), r#in: d }; edges.types.len()],
-        costs: GraphCosts::default(),
-        epoch: 0,
+    let degrees = DegreeStatistics { mean: 4.0, p99: 50.0, max: UNKNOWN, mean_after_step: 10.0, known: None };
+    let edge = EdgeStatistics { count: UNKNOWN, out: degrees.clone(), r#in: degrees };
+    GraphStatistics { nodes: UNKNOWN, edges: vec![edge; edges.types.len()], costs: TYPICAL, epoch: 0 }
+}
+
+/// Reads the tables' layout and the server's statistics again, and looks at samples.
+pub(super) async fn learn(graph: &PgGraph) -> Result<(), BackendError> {
+    let ctx = CallContext {
+        priority: Priority::Batch,
+        tenant: None,
+        deadline: Instant::now() + LIMIT,
+        cancelled: CancellationToken::new(),
+        request_id: Arc::from("refresh"),
+    };
+    let layout = graph.read_layout(&ctx).await?;
+    let mut session = graph.server.session(&ctx, "edge-statistics", 0).await?;
+    let (counts, nodes) = counts(&mut session, &ctx, &layout).await?;
+    let sample = Sample::take(&mut session, &ctx, &layout, counts.iter().sum()).await?;
+    let (out, against) = (
+        direction(&mut session, &ctx, &layout, &sample, true).await?,
+        direction(&mut session, &ctx, &layout, &sample, false).await?,
+    );
+    let costs = measure::costs(&mut session, &ctx, &layout, &sample).await?;
+    drop(session);
+    let edges = counts.iter().enumerate().map(|(edge, count)| {
+        let mean = count / nodes.max(1.0);
+        // It is the same for both directions, `Σ in(v)·out(v)` over the number of edges: two samples are better than one.
+        let after = [&out, &against].map(|direction| direction.after_step.get(edge).copied().flatten());
+        let after: Vec<f64> = after.into_iter().flatten().collect();
+        let after_step = if after.is_empty() { mean } else { after.iter().sum::<f64>() / after.len() as f64 };
+        EdgeStatistics {
+            count: count.round() as u64,
+            out: out.of_edge(graph.label(), edge, mean, after_step),
+            r#in: against.of_edge(graph.label(), edge, mean, after_step),
+        }
+    });
+    graph.statistics.store(Arc::new(GraphStatistics {
+        nodes: nodes.round() as u64,
+        edges: edges.collect(),
+        costs,
+        epoch: graph.statistics.load().epoch + 1,
+    }));
+    Ok(())
+}
+
+/// Degrees in one direction.
+struct Direction {
+    /// Of the nodes that have most edges.
+    hubs: Arc<Hubs>,
+    /// Of some nodes, ascending, by edge type.
+    sampled: Vec<Vec<u64>>,
+    /// The mean where a step ends, by edge type; `None` where no edge was seen.
+    after_step: Vec<Option<f64>>,
+}
+
+async fn direction(
+    session: &mut Session,
+    ctx: &CallContext,
+    layout: &EdgeLayout,
+    sample: &Sample,
+    along: bool,
+) -> Result<Direction, BackendError> {
+    let types = layout.kind.types.len();
+    let hubs = degrees::hubs(session, ctx, layout, along).await?;
+    let mut sampled = vec![Vec::new(); types];
+    for node in degrees::of(session, ctx, layout, &sample.nodes, along).await? {
+        (0..types).for_each(|edge| sampled[edge].push(node[edge]));
+    }
+    sampled.iter_mut().for_each(|degrees| degrees.sort_unstable());
+    // Steps along the edges end at their targets, and go on from there.
+    let ends = if along { &sample.targets } else { &sample.sources };
+    let mut after_step = Vec::with_capacity(types);
+    for (edge, ends) in ends.iter().enumerate() {
+        let all: Vec<Degrees> = degrees::of(session, ctx, layout, ends, along).await?;
+        let sum: f64 = all.iter().map(|degrees| degrees[edge] as f64).sum();
+        after_step.push((!all.is_empty()).then(|| sum / all.len() as f64));
+    }
+    Ok(Direction { hubs: Arc::new(hubs), sampled, after_step })
+}
+
+impl Direction {
+    fn of_edge(&self, label: u16, edge: usize, mean: f64, mean_after_step: f64) -> DegreeStatistics {
+        let sampled = &self.sampled[edge];
+        let p99 = sampled.get((sampled.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0);
+        let largest_hub = self.hubs.values().map(|degrees| degrees[edge]).max().unwrap_or(0);
+        let hubs = self.hubs.clone();
+        let known: KnownDegrees = Arc::new(move |node: &NodeRef| {
+            (node.label == label).then(|| hubs.get(&node.id)).flatten().map(|degrees| degrees[edge])
+        });
+        DegreeStatistics {
+            mean,
+            p99: p99 as f64,
+            max: largest_hub.max(sampled.last().copied().unwrap_or(0)),
+            mean_after_step,
+            known: Some(known),
+        }
     }
 }
-pub(super) async fn learn(_: &PgGraph) -> Result<(), BackendError> {
-    Ok(())
+
+/// Edges of each type, and nodes, as the server guesses.
+async fn counts(
+    session: &mut Session,
+    ctx: &CallContext,
+    layout: &EdgeLayout,
+) -> Result<(Vec<f64>, f64), BackendError> {
+    let mut known: HashMap<String, f64> = HashMap::new();
+    let mut counts = Vec::with_capacity(layout.kind.types.len());
+    for edge in 0..layout.kind.types.len() as u16 {
+        let condition = layout.kind.among([edge]);
+        let count = match (layout.kind.types[usize::from(edge)].is_some(), known.get(&condition)) {
+            (false, _) => 0.0,
+            (true, Some(count)) => *count,
+            (true, None) => expected(session, ctx, &format!("SELECT 1 FROM {} WHERE {condition}", layout.from)).await?,
+        };
+        known.insert(condition, count);
+        counts.push(count);
+    }
+    let mut nodes: f64 = 0.0;
+    if let Some(table) = &layout.nodes {
+        nodes = expected(session, ctx, &format!("SELECT 1 FROM {}", table.from)).await?;
+    }
+    for end in [&layout.source, &layout.target] {
+        let distinct = format!("SELECT {0} FROM {1} GROUP BY {0}", end.expression, layout.from);
+        nodes = nodes.max(expected(session, ctx, &distinct).await?);
+    }
+    Ok((counts, nodes))
+}
+
+/// The number of rows that the server expects of a query, which it has for views and for tables never analysed too.
+async fn expected(session: &mut Session, ctx: &CallContext, query: &str) -> Result<f64, BackendError> {
+    let rows = session.simple(ctx, &format!("EXPLAIN (FORMAT JSON) {query}")).await?;
+    let estimate = rows.first().and_then(|row| {
+        let plan: serde_json::Value = serde_json::from_str(row.try_get(0).ok()?).ok()?;
+        plan.pointer("/0/Plan/Plan Rows")?.as_f64()
+    });
+    estimate.map(|rows| rows.max(0.0)).ok_or_else(|| session.failed("a plan does not read as expected"))
 }

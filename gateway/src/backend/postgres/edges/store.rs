@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::{
     check, estimate,
     expand::Expansion,
+    joined,
     layout::{self, EdgeLayout},
     paths,
     reach::{self, Anchors},
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     backend::{
         BackendError, CallContext, Checked, ErrorKind, Finding, GraphCapabilities, GraphStatistics, GraphStore,
-        Neighbour, NodeScope, Path, Reach, ReachRequest,
+        Neighbour, NodeScope, Page, Path, Ranking, Reach, ReachRequest, ReachedPage, Search,
         postgres::{EdgeTable, EntityTable, PgServer, statement::Statement},
     },
     catalog::CollectionSchema,
@@ -167,6 +168,34 @@ impl PgGraph {
         };
         let (layout, row) = self.row(ctx, "unknown", anchors.len() as f64, build).await?;
         layout.source.decode_array(&row, 0).map_err(|problem| self.failed(problem))
+    }
+
+    /// The first hits of a search among the nodes that a request reaches, in one statement.
+    pub(in crate::backend::postgres) async fn rank_reached(
+        &self,
+        ctx: &CallContext,
+        search: &Search,
+        request: &ReachRequest,
+        n: usize,
+    ) -> Result<ReachedPage, BackendError> {
+        let layout = self.layout(ctx).await?;
+        let nobody = Anchors::of(&layout, self.label(), request).ids.is_empty();
+        // All scores by id are 0, and a threshold only says something of similarities.
+        let nothing = matches!(search.ranking, Ranking::ById) && search.threshold.is_some_and(|least| least > 0.0);
+        if nobody || nothing {
+            let page = Page { exhausted: true, exact: true, ..Page::default() };
+            let unknown = self.check(ctx, request, &[]).await?.unknown;
+            return Ok(ReachedPage { page, unknown, reached: 0 });
+        }
+        let edges = self.forward(request).iter().sum();
+        let build = |layout: &EdgeLayout| {
+            joined::statement(layout, &Anchors::of(layout, self.label(), request), request, search, n)
+        };
+        let (layout, row) = self.row(ctx, "rank-reached", edges, build).await?;
+        let unknown = self.unknown(ctx, &layout, request, &row).await?;
+        let unknown = Anchors::of(&layout, self.label(), request).unknown(unknown);
+        let (page, reached) = joined::read(&layout, search, n, &row).map_err(|problem| self.failed(problem))?;
+        Ok(ReachedPage { page, unknown, reached })
     }
 
     fn forward(&self, request: &ReachRequest) -> Vec<f64> {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use super::{Database, server};
+use super::{database, server};
 use crate::{
     backend::{
         Access, ErrorKind, Hit, Page, RankedCursor, Ranking, Search, VectorStore,
         embedded::testing::context,
-        postgres::{AttributeColumn, EntityTable, PgEntities, search::in_order},
+        postgres::{AttributeColumn, EntityTable, PgEntities, search::in_order, testing::Database},
     },
     catalog::{AttributeSchema, CollectionSchema, Metric, QueryLimits, VectorSchema},
     query::{Comparison, Field, Filter},
@@ -104,7 +104,7 @@ async fn drain(cursor: &mut dyn RankedCursor, size: usize) -> Vec<Hit> {
 }
 
 async fn no_page_is_short(index: &str, limit: &str) {
-    let Some(database) = Database::new("").await else { return };
+    let Some(database) = database().await else { return };
     let query = cloud(&database, index).await;
     database.execute(&format!("ALTER DATABASE \"{}\" SET {limit}", database.name)).await;
     let store = store(&database, 2);
@@ -142,7 +142,7 @@ async fn an_index_of_lists_never_leaves_a_page_short() {
 
 #[tokio::test]
 async fn a_page_says_whether_something_before_its_last_hit_may_be_missing() {
-    let Some(database) = Database::new("").await else { return };
+    let Some(database) = database().await else { return };
     let query = cloud(&database, "hnsw (v vector_cosine_ops)").await;
     database.execute(&format!("ALTER DATABASE \"{}\" SET hnsw.max_scan_tuples = 1", database.name)).await;
     let (store, ctx) = (store(&database, 2), context());
@@ -168,7 +168,7 @@ async fn a_page_says_whether_something_before_its_last_hit_may_be_missing() {
 
 #[tokio::test]
 async fn a_search_whose_connection_was_taken_goes_on_without_repeating_itself() {
-    let Some(database) = Database::new("").await else { return };
+    let Some(database) = database().await else { return };
     let query = cloud(&database, "hnsw (v vector_cosine_ops)").await;
     // One connection: each search takes the other's between its pages.
     let (store, ctx) = (store(&database, 1), context());
@@ -192,7 +192,7 @@ async fn a_search_whose_connection_was_taken_goes_on_without_repeating_itself() 
 
 #[tokio::test]
 async fn an_exact_search_never_goes_through_the_index() {
-    let Some(database) = Database::new("").await else { return };
+    let Some(database) = database().await else { return };
     cloud(&database, "hnsw (v vector_cosine_ops)").await;
     let store = store(&database, 1);
     let (ctx, vector) = (context(), vec![0.5; DIMENSIONS]);
@@ -216,7 +216,7 @@ async fn an_exact_search_never_goes_through_the_index() {
 
 #[tokio::test]
 async fn a_cancelled_page_is_an_error_and_the_search_stays_ended() {
-    let Some(database) = Database::new("").await else { return };
+    let Some(database) = database().await else { return };
     let query = cloud(&database, "hnsw (v vector_cosine_ops)").await;
     let (store, ctx) = (store(&database, 1), context());
     let mut cursor = store.search(&ctx, search(&query, 2_000, false, true)).await.unwrap();

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt::Write, sync::Arc};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
-use super::Database;
+use super::{database, server};
 use crate::{
     backend::{
         Access, Hit, IdSet, Projection, Ranking, Search, VectorStore,
@@ -16,6 +16,7 @@ use crate::{
             AttributeColumn, EntityTable, PgEntities,
             names::{literal, quoted},
             search::in_order,
+            testing::Database,
         },
     },
     catalog::CollectionSchema,
@@ -43,7 +44,7 @@ impl Pair {
         database.execute(&text).await;
         Self {
             embedded: EmbeddedStore::new("embedded".into(), data),
-            postgres: PgEntities::new(database.server(), schema, mapping),
+            postgres: PgEntities::new(server(&database.url, 4), schema, mapping),
         }
     }
 
@@ -230,7 +231,7 @@ fn assert_same(found: &[Hit], expected: &[Hit], what: &str) {
 
 #[tokio::test]
 async fn every_search_gives_what_the_embedded_store_gives() {
-    let Some(database) = Database::new("").await else { return };
+    let Some(database) = database().await else { return };
     for seed in 0..32 {
         let mut rng = StdRng::seed_from_u64(seed ^ 3);
         let rows = [0, 1, 30, 90][seed as usize % 4] + rng.random_range(0..20) * u32::from(seed % 4 > 1);
@@ -261,7 +262,7 @@ async fn every_search_gives_what_the_embedded_store_gives() {
 
 #[tokio::test]
 async fn matching_and_fetch_give_what_the_embedded_store_gives() {
-    let Some(database) = Database::new("").await else { return };
+    let Some(database) = database().await else { return };
     let ctx = context();
     for seed in 100..124 {
         let mut rng = StdRng::seed_from_u64(seed);

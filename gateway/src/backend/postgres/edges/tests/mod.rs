@@ -1,4 +1,5 @@
 //! The store on a real server. Each test has a database of its own.
 
 mod same_as_embedded;
+mod statistics;
 mod world;

@@ -1,0 +1,106 @@
+//! What the store's work costs, measured by small statements.
+
+use std::time::Instant;
+
+use super::{
+    degrees::{self, Sample},
+    layout::EdgeLayout,
+    statistics::TYPICAL,
+    steps::Steps,
+};
+use crate::{
+    backend::{
+        BackendError, CallContext, GraphCosts,
+        postgres::{session::Session, statement::Statement},
+    },
+    query::{Direction, Walk},
+    value::EntityId,
+};
+
+/// Runs of each statement; the median counts.
+const ROUNDS: usize = 5;
+
+/// Edges that are enough to tell what one costs.
+const ENOUGH: u64 = 4_000;
+
+/// With fewer the round trip hides it.
+const TOO_FEW: u64 = 400;
+
+/// Times a round trip, a step that stays in the server, and the same with its nodes sent.
+pub(super) async fn costs(
+    session: &mut Session,
+    ctx: &CallContext,
+    layout: &EdgeLayout,
+    sample: &Sample,
+) -> Result<GraphCosts, BackendError> {
+    let (nodes, edges) = starts(session, ctx, layout, sample).await?;
+    let walk = Walk { edges: (0..layout.kind.types.len() as u16).collect(), direction: Direction::Both, hops: 1 };
+    let steps = Steps { layout, walk: &walk };
+    let call = median_us(session, ctx, &step(&steps, &[], "cardinality(ids)")).await?.max(1.0);
+    if edges < TOO_FEW {
+        return Ok(GraphCosts { call_us: call, ..TYPICAL });
+    }
+    let kept = median_us(session, ctx, &step(&steps, &nodes, "cardinality(ids)")).await?;
+    let sent = median_us(session, ctx, &step(&steps, &nodes, "ids")).await?;
+    let reached = reached(session, ctx, &step(&steps, &nodes, "cardinality(ids)::int8")).await?;
+    Ok(GraphCosts {
+        call_us: call,
+        edge_ns: ((kept - call) * 1e3 / edges as f64).max(10.0),
+        node_ns: ((sent - kept) * 1e3 / reached.max(1.0)).max(10.0),
+    })
+}
+
+/// Some nodes that have enough edges together, and how many.
+async fn starts(
+    session: &mut Session,
+    ctx: &CallContext,
+    layout: &EdgeLayout,
+    sample: &Sample,
+) -> Result<(Vec<EntityId>, u64), BackendError> {
+    let all: Vec<EntityId> = sample.nodes.iter().chain(sample.targets.iter().flatten()).cloned().collect();
+    let mut degrees = vec![0_u64; all.len()];
+    for along in [true, false] {
+        for (degree, own) in degrees.iter_mut().zip(degrees::of(session, ctx, layout, &all, along).await?) {
+            *degree += own.iter().sum::<u64>();
+        }
+    }
+    let (mut nodes, mut edges) = (Vec::new(), 0);
+    for (node, degree) in all.into_iter().zip(degrees) {
+        if edges >= ENOUGH {
+            break;
+        }
+        if !nodes.contains(&node) {
+            nodes.push(node);
+            edges += degree;
+        }
+    }
+    Ok((nodes, edges))
+}
+
+/// The statement of one step from these nodes.
+fn step(steps: &Steps<'_>, nodes: &[EntityId], output: &str) -> Statement {
+    let mut statement = Statement::new("WITH ");
+    let place = steps.layout.ids(&mut statement, nodes.iter().cloned());
+    let levels = steps.levels("l", 1, false, None, |_| None);
+    statement.push(&format!("l0 AS MATERIALIZED (SELECT {place} AS ids){levels} SELECT {output} FROM l1"));
+    statement
+}
+
+async fn median_us(session: &mut Session, ctx: &CallContext, statement: &Statement) -> Result<f64, BackendError> {
+    // The first run prepares it.
+    session.rows(ctx, statement).await?;
+    let mut times = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        session.rows(ctx, statement).await?;
+        times.push(start.elapsed().as_secs_f64() * 1e6);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[ROUNDS / 2])
+}
+
+async fn reached(session: &mut Session, ctx: &CallContext, statement: &Statement) -> Result<f64, BackendError> {
+    let rows = session.rows(ctx, statement).await?;
+    let count = rows.first().and_then(|row| sqlx::Row::try_get::<Option<i64>, _>(row, 0).ok());
+    count.map(|count| count.unwrap_or(0) as f64).ok_or_else(|| session.failed("a count is not a number"))
+}
