@@ -222,7 +222,7 @@ pub(super) fn traversal(request: &ReachRequest, statistics: &GraphStatistics) ->
     let first = |anchor| {
         sum(&|edge, out| {
             let degrees = if out { &edge.out } else { &edge.r#in };
-            degrees.known.as_ref().map_or(degrees.mean, |known| known(anchor).unwrap_or(0) as f64)
+            degrees.known.as_ref().and_then(|known| known(anchor)).map_or(degrees.mean, |degree| degree as f64)
         })
     };
     // Anchors beyond the first few hundred are as the ones before: the estimate stays cheap.
