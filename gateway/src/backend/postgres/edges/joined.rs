@@ -49,13 +49,7 @@ pub(super) fn statement(
 }
 
 /// Appends a query for the first `n` entities (`id`, `k`) among the ids of an array.
-fn rank(
-    nodes: &Layout,
-    statement: &mut Statement,
-    search: &Search,
-    reached: &str,
-    n: usize,
-) -> Result<(), String> {
+fn rank(nodes: &Layout, statement: &mut Statement, search: &Search, reached: &str, n: usize) -> Result<(), String> {
     let (key, may_answer) = match &search.ranking {
         Ranking::Similarity { space, vector } => {
             let space = nodes.space(*space)?;
