@@ -222,8 +222,7 @@ pub(super) fn traversal(request: &ReachRequest, statistics: &GraphStatistics) ->
     let first = |anchor| {
         sum(&|edge, out| {
             let degrees = if out { &edge.out } else { &edge.r#in };
-            let known = degrees.known.as_ref().and_then(|known| known(anchor));
-            known.map_or(degrees.mean, |degree| degree as f64)
+            degrees.known.as_ref().and_then(|known| known(anchor)).map_or(degrees.mean, |degree| degree as f64)
         })
     };
     // Anchors beyond the first few hundred are as the ones before: the estimate stays cheap.

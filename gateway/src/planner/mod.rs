@@ -47,6 +47,8 @@ pub struct Input<'a> {
     pub graph: Option<&'a GraphStatistics>,
     /// Most candidates of one check.
     pub max_check: usize,
+    /// The vector store can rank what a walk reaches by itself.
+    pub joined: bool,
     /// What the cache holds.
     pub probe: Probe<'a>,
     /// Stores that are not asked now, because they fail.

@@ -306,6 +306,7 @@ impl<'a> Life<'a> {
             vectors: &vectors,
             graph: graph.as_ref().map(|(statistics, _)| &**statistics),
             max_check: graph.as_ref().map_or(0, |(_, capabilities)| capabilities.max_check),
+            joined: collection.entities.rank_reached().is_some(),
             probe: Probe {
                 reach: held.reach.as_ref().map(|reach| reach.ids.len() as u64),
                 list: held.list.as_ref().map(|list| ListProbe {

@@ -168,7 +168,7 @@ async fn counts(
 async fn expected(session: &mut Session, ctx: &CallContext, query: &str) -> Result<f64, BackendError> {
     let rows = session.simple(ctx, &format!("EXPLAIN (FORMAT JSON) {query}")).await?;
     let estimate = rows.first().and_then(|row| {
-        let plan: serde_json::Value = serde_json::from_str(row.try_get(0).ok()?).ok()?;
+        let plan: serde_json::Value = serde_json::from_str(row.try_get_raw(0).ok()?.as_str().ok()?).ok()?;
         plan.pointer("/0/Plan/Plan Rows")?.as_f64()
     });
     estimate.map(|rows| rows.max(0.0)).ok_or_else(|| session.failed("a plan does not read as expected"))

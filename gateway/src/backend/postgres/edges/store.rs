@@ -232,6 +232,10 @@ impl GraphStore for PgGraph {
         statistics::learn(self).await
     }
 
+    async fn inspect(&self, ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
+        super::inspect::inspect(self, ctx).await
+    }
+
     async fn reach(&self, ctx: &CallContext, request: &ReachRequest) -> Result<Reach, BackendError> {
         let layout = self.layout(ctx).await?;
         if Anchors::of(&layout, self.label(), request).ids.is_empty() {

@@ -33,7 +33,6 @@ async fn statistics_are_near_those_of_the_embedded_store() {
     }
     let costs = known.costs;
     assert!(costs.call_us > 0.0 && costs.edge_ns > 0.0 && costs.node_ns > 0.0, "{costs:?}");
-    world.remove().await;
 }
 
 #[tokio::test]
@@ -41,5 +40,4 @@ async fn tables_as_they_are_made_need_no_advice() {
     let Some(world) = World::random(1, Size { rows: 50, edges: 100 }).await else { return };
     let findings = world.graph.inspect(&context()).await.unwrap();
     assert!(findings.iter().all(|finding| finding.weight == Weight::Fact), "{findings:?}");
-    world.remove().await;
 }
