@@ -49,7 +49,13 @@ impl Servers {
         let pools = postgres.values().map(|(_, server)| server.pool().clone() as Arc<dyn Watched>);
         let all: Vec<_> =
             pools.chain(bolt.values().map(|(_, server)| server.pool().clone() as Arc<dyn Watched>)).collect();
-        self.registry.replace(all);
+        let names: Vec<_> = all.iter().map(|pool| pool.name().clone()).collect();
+        for pool in self.registry.replace(all) {
+            // A pool of the same name whose server has other options now ends with the last query that uses it.
+            if !names.contains(pool.name()) {
+                pool.close();
+            }
+        }
     }
 
     /// The Postgres server of a backend. Nothing is connected yet.

@@ -45,7 +45,7 @@ impl<'a> Expected<'a> {
         let mut expected =
             Self { ways: Vec::new(), fan_out: 0.0, all: 0.0, hops: walk.hops, learnt: statistics.epoch > 0 };
         for edge in walk.edges.iter().map(|edge| usize::from(*edge)) {
-            let Some(EdgeStatistics { count, out, r#in }) = statistics.edges.get(edge) else { continue };
+            let Some(EdgeStatistics { count, out, r#in, .. }) = statistics.edges.get(edge) else { continue };
             if both {
                 // Half of the steps were along: after each, one direction goes on and the other turns round.
                 expected.ways.extend([out, r#in]);
@@ -115,7 +115,7 @@ mod tests {
             known: Some(Arc::new(move |at: &NodeRef| (*at == node(1)).then_some(degree))),
             ..DegreeStatistics::default()
         };
-        let edge = EdgeStatistics { count: 1_000, out: hub(3), r#in: hub(400) };
+        let edge = EdgeStatistics { count: 1_000, out: hub(3), r#in: hub(400), turns: None };
         let statistics = GraphStatistics { nodes: 500, edges: vec![edge], epoch: 1, ..GraphStatistics::default() };
         Knowledge { statistics: Arc::new(statistics), turns: vec![20.0] }
     }

@@ -87,10 +87,11 @@ pub(super) async fn learn(graph: &Neo4jGraph, epoch: u64) -> Result<Knowledge, B
     }
     let costs = measure::costs(graph, &ctx, &learnt).await?;
     let turns = learnt.iter().map(|edge| edge.turns).collect();
-    let edges = learnt.into_iter().map(|Learnt { count, turns: _, out, r#in }| EdgeStatistics {
+    let edges = learnt.into_iter().map(|Learnt { count, turns, out, r#in }| EdgeStatistics {
         count,
         out: out.statistics(),
         r#in: r#in.statistics(),
+        turns: Some(turns),
     });
     let statistics = Arc::new(GraphStatistics { nodes, edges: edges.collect(), costs, epoch });
     Ok(Knowledge { statistics, turns })

@@ -36,7 +36,7 @@ pub(super) const TYPICAL: GraphCosts = GraphCosts { call_us: 300.0, edge_ns: 300
 /// Before anything was asked.
 pub(super) fn unknown(edges: &EdgeTable) -> GraphStatistics {
     let degrees = DegreeStatistics { mean: 4.0, p99: 50.0, max: UNKNOWN, mean_after_step: 10.0, known: None };
-    let edge = EdgeStatistics { count: UNKNOWN, out: degrees.clone(), r#in: degrees };
+    let edge = EdgeStatistics { count: UNKNOWN, out: degrees.clone(), r#in: degrees, turns: None };
     GraphStatistics { nodes: UNKNOWN, edges: vec![edge; edges.types.len()], costs: TYPICAL, epoch: 0 }
 }
 
@@ -69,6 +69,7 @@ pub(super) async fn learn(graph: &PgGraph) -> Result<(), BackendError> {
             count: count.round() as u64,
             out: out.of_edge(graph.label(), edge, mean, after_step),
             r#in: against.of_edge(graph.label(), edge, mean, after_step),
+            turns: None,
         }
     });
     graph.statistics.store(Arc::new(GraphStatistics {
@@ -167,7 +168,7 @@ async fn counts(
 async fn expected(session: &mut Session, ctx: &CallContext, query: &str) -> Result<f64, BackendError> {
     let rows = session.simple(ctx, &format!("EXPLAIN (FORMAT JSON) {query}")).await?;
     let estimate = rows.first().and_then(|row| {
-        let plan: serde_json::Value = serde_json::from_str(row.try_get(0).ok()?).ok()?;
+        let plan: serde_json::Value = serde_json::from_str(row.try_get_raw(0).ok()?.as_str().ok()?).ok()?;
         plan.pointer("/0/Plan/Plan Rows")?.as_f64()
     });
     estimate.map(|rows| rows.max(0.0)).ok_or_else(|| session.failed("a plan does not read as expected"))
