@@ -25,10 +25,10 @@ pub(super) struct Args {
     /// Do little of everything: shows that it runs, not how fast
     #[arg(long)]
     quick: bool,
-    /// `glue`: a Postgres server with pgvector, by the URL of a user who may make databases
+    /// A Postgres server with pgvector, by the URL of a user who may make databases
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
-    /// `glue`: a Neo4j server, as `bolt://host:port` or `bolt://user:password@host:port`
+    /// A Neo4j server, as `bolt://host:port` or `bolt://user:password@host:port`
     #[arg(long, value_name = "URI")]
     neo4j: Option<String>,
     /// `glue`: generated queries over a scaled copy with so many entities
@@ -69,6 +69,8 @@ enum Name {
     Footprint,
     /// Hybrid queries on real servers, against what applications do with direct drivers or in one statement
     Glue,
+    /// What the gateway adds to a statement of Postgres and of Neo4j, against direct drivers
+    Overhead,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
@@ -79,6 +81,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Name::Filter => bench::filter(&corpus, args.effort()),
         Name::Footprint => return finish(args, &footprint(args, &corpus)?),
         Name::Glue => return finish(args, &glue(args, &corpus)?),
+        Name::Overhead => {
+            let servers = args.servers()?;
+            bench::overhead(&corpus, &servers, args.effort(), &mut Shown::new())
+        }
     };
     finish(args, &report?)
 }

@@ -51,6 +51,8 @@ pub struct Input<'a> {
     pub joined: bool,
     /// What the cache holds.
     pub probe: Probe<'a>,
+    /// What legs give goes into the cache, where a longer list serves more queries.
+    pub keeps: bool,
     /// Stores that are not asked now, because they fail.
     pub down: Down,
     /// Runs this kind whatever it costs.
@@ -201,6 +203,7 @@ struct DecisionKey {
     /// The reach's size; the list's length, whether it is exhausted, whether it is exact, and whether it was made with the
     /// query's own filter.
     probe: (Option<u64>, Option<(usize, bool, bool, bool)>),
+    keeps: bool,
     down: Down,
     forced: Option<PlanKind>,
 }
@@ -228,6 +231,7 @@ impl Planner {
                 input.probe.reach,
                 input.probe.list.map(|list| (list.length, list.exhausted, list.exact, list.filter == input.filter)),
             ),
+            keeps: input.keeps,
             down: input.down,
             forced: input.forced,
         };
