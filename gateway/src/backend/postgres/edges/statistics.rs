@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::Row;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -19,7 +18,7 @@ use super::{
 use crate::{
     backend::{
         BackendError, CallContext, DegreeStatistics, EdgeStatistics, GraphCosts, GraphStatistics, KnownDegrees,
-        postgres::{EdgeTable, session::Session},
+        postgres::{EdgeTable, session::Session, statistics::expected_rows_of},
     },
     query::{NodeRef, Priority},
 };
@@ -147,28 +146,20 @@ async fn counts(
         let count = match (layout.kind.types[usize::from(edge)].is_some(), known.get(&condition)) {
             (false, _) => 0.0,
             (true, Some(count)) => *count,
-            (true, None) => expected(session, ctx, &format!("SELECT 1 FROM {} WHERE {condition}", layout.from)).await?,
+            (true, None) => {
+                expected_rows_of(session, ctx, &format!("SELECT 1 FROM {} WHERE {condition}", layout.from)).await?
+            }
         };
         known.insert(condition, count);
         counts.push(count);
     }
     let mut nodes: f64 = 0.0;
     if let Some(table) = &layout.nodes {
-        nodes = expected(session, ctx, &format!("SELECT 1 FROM {}", table.from)).await?;
+        nodes = expected_rows_of(session, ctx, &format!("SELECT 1 FROM {}", table.from)).await?;
     }
     for end in [&layout.source, &layout.target] {
         let distinct = format!("SELECT {0} FROM {1} GROUP BY {0}", end.expression, layout.from);
-        nodes = nodes.max(expected(session, ctx, &distinct).await?);
+        nodes = nodes.max(expected_rows_of(session, ctx, &distinct).await?);
     }
     Ok((counts, nodes))
-}
-
-/// The number of rows that the server expects of a query, which it has for views and for tables never analysed too.
-async fn expected(session: &mut Session, ctx: &CallContext, query: &str) -> Result<f64, BackendError> {
-    let rows = session.simple(ctx, &format!("EXPLAIN (FORMAT JSON) {query}")).await?;
-    let estimate = rows.first().and_then(|row| {
-        let plan: serde_json::Value = serde_json::from_str(row.try_get(0).ok()?).ok()?;
-        plan.pointer("/0/Plan/Plan Rows")?.as_f64()
-    });
-    estimate.map(|rows| rows.max(0.0)).ok_or_else(|| session.failed("a plan does not read as expected"))
 }
