@@ -5,6 +5,7 @@ mod compared;
 mod direct;
 mod ours;
 mod question;
+mod recall;
 mod rivals;
 mod sql;
 mod tables;
@@ -16,6 +17,7 @@ use ours::{Ours, PLANS, Way};
 use question::{Examiner, Question};
 use rivals::{Client, Rival};
 
+pub use self::recall::recall;
 use super::{
     BenchError, Corpus, Effort, Report, corpus,
     stores::{Scratch, ServerAddresses},

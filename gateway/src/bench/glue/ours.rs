@@ -31,6 +31,8 @@ pub(super) enum Way {
     Approximate,
     /// This plan, exactly.
     Plan(PlanKind),
+    /// This plan, and an approximate index may be used.
+    ApproximatePlan(PlanKind),
 }
 
 /// A gateway over one or two stores.
@@ -72,8 +74,8 @@ impl Ours {
         let mut body = question.body.clone();
         options["cache"] = json!("bypass");
         options["deadline_ms"] = json!(60_000);
-        body["exact"] = json!(way != Way::Approximate);
-        if let Way::Plan(kind) = way {
+        body["exact"] = json!(!matches!(way, Way::Approximate | Way::ApproximatePlan(_)));
+        if let Way::Plan(kind) | Way::ApproximatePlan(kind) = way {
             options["plan"] = json!(kind.as_str());
         }
         body["options"] = options;
