@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::question::Question;
 use crate::{
-    backend::{GraphStore, VectorStore},
+    backend::{GraphStore, VectorStore, postgres::PgTogether},
     bench::{BenchError, corpus::incoming, stores::Scratch},
     catalog::{Catalog, Collection, CollectionSchema},
     config::{CacheConfig, ServerConfig},
@@ -61,7 +61,9 @@ impl Ours {
         let server = scratch.postgres()?;
         let bolt = scratch.bolt()?.ok_or_else(|| BenchError::Other("this needs a Neo4j".into()))?;
         let two = Self::new(schema, scratch.entities(&server), scratch.graph(&bolt)).await?;
-        let one = Self::new(schema, scratch.entities(&server), scratch.edges(&server)).await?;
+        let edges = scratch.edges(&server);
+        let together = PgTogether::new(scratch.entities(&server), edges.clone());
+        let one = Self::new(schema, together, edges).await?;
         Ok([two, one])
     }
 
