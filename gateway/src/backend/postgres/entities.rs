@@ -235,6 +235,10 @@ impl VectorStore for PgEntities {
         self.statistics.load_full()
     }
 
+    fn is_available(&self) -> bool {
+        self.server.pool().is_available()
+    }
+
     async fn inspect(&self, ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
         super::inspect::inspect(self, ctx).await
     }

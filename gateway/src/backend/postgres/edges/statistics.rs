@@ -35,7 +35,7 @@ pub(super) const TYPICAL: GraphCosts = GraphCosts { call_us: 300.0, edge_ns: 300
 /// Before anything was asked.
 pub(super) fn unknown(edges: &EdgeTable) -> GraphStatistics {
     let degrees = DegreeStatistics { mean: 4.0, p99: 50.0, max: UNKNOWN, mean_after_step: 10.0, known: None };
-    let edge = EdgeStatistics { count: UNKNOWN, out: degrees.clone(), r#in: degrees };
+    let edge = EdgeStatistics { count: UNKNOWN, out: degrees.clone(), r#in: degrees, turns: None };
     GraphStatistics { nodes: UNKNOWN, edges: vec![edge; edges.types.len()], costs: TYPICAL, epoch: 0 }
 }
 
@@ -68,6 +68,7 @@ pub(super) async fn learn(graph: &PgGraph) -> Result<(), BackendError> {
             count: count.round() as u64,
             out: out.of_edge(graph.label(), edge, mean, after_step),
             r#in: against.of_edge(graph.label(), edge, mean, after_step),
+            turns: None,
         }
     });
     graph.statistics.store(Arc::new(GraphStatistics {
