@@ -37,7 +37,16 @@ pub(super) fn levels(
     let sampled = &starts[..starts.len().min(SAMPLE)];
     let scale = starts.len() as f64 / sampled.len().max(1) as f64;
     let all: f64 = edges().map(|edge| directions(edge, &|_| edge.count as f64)).sum();
-    let fan_out: f64 = edges().map(|edge| directions(edge, &|degrees| degrees.mean_after_step)).sum();
+    let fan_out: f64 = edges()
+        .map(|edge| match walk.direction {
+            // Half of the steps were along an edge, half against one: one way goes on, the other turns round.
+            Direction::Both => {
+                let onwards = (edge.out.mean_after_step + edge.r#in.mean_after_step) / 2.0;
+                onwards + edge.turns.unwrap_or(onwards)
+            }
+            _ => directions(edge, &|degrees| degrees.mean_after_step),
+        })
+        .sum();
     let nodes = statistics.nodes.max(1) as f64;
     let mut level = (scale * sampled.iter().map(degree).sum::<f64>()).min(all);
     let mut levels = Vec::with_capacity(walk.hops.into());

@@ -60,14 +60,14 @@ impl<'a> Steps<'a> {
     }
 
     /// A query for the ids (`id`) one step from those of an array. They repeat.
-    pub(super) fn from_array(&self, array: &str, backwards: bool) -> String {
+    pub(super) fn after_array(&self, array: &str, backwards: bool) -> String {
         self.each_way(backwards, |Way { from, .. }| among(from, array))
     }
 
     /// A query for the ids one step from those of a level.
-    fn from_level(&self, level: &str, held: Option<&Held>, backwards: bool) -> String {
+    fn after_level(&self, level: &str, held: Option<&Held>, backwards: bool) -> String {
         let array = self.array(level);
-        let Some(held) = held else { return self.from_array(&array, backwards) };
+        let Some(held) = held else { return self.after_array(&array, backwards) };
         let (all, nodes) = (held.array(self.layout.array_type()), held.nodes());
         self.each_way(backwards, |Way { from, to, .. }| {
             if held.leads {
@@ -110,7 +110,7 @@ impl<'a> Steps<'a> {
     ) -> String {
         let mut text = String::new();
         for hop in 1..=hops {
-            let steps = self.from_level(&format!("{name}{}", hop - 1), held(hop).as_ref(), backwards);
+            let steps = self.after_level(&format!("{name}{}", hop - 1), held(hop).as_ref(), backwards);
             let seen = union(name, 0..hop);
             let own = foreign.map(|foreign| format!(" WHERE NOT {}", foreign.has("s.id"))).unwrap_or_default();
             text.push_str(&format!(
