@@ -129,7 +129,7 @@ impl Tables<'_> {
             Direction::Out | Direction::In => format!("{steps} AND w.hop < {hops}"),
         };
         format!(
-            "WITH RECURSIVE w(id, hop) AS (SELECT unnest({anchors}), 0 UNION {step}), \
+            "WITH RECURSIVE w(id, hop) AS (SELECT unnest({anchors}) COLLATE \"C\", 0 UNION {step}), \
              reach AS (SELECT DISTINCT id FROM w WHERE id <> ALL({anchors}))"
         )
     }
