@@ -335,7 +335,12 @@ async fn vector(
     }
     if !serves && rows > SMALL {
         let most = if matches!(facts.kind, ColumnKind::HalfVector(_)) { 2 * MOST_INDEXED } else { MOST_INDEXED };
-        let how = if space.dimensions > most {
+        let how = if matches!(facts.kind, ColumnKind::Vector(None) | ColumnKind::HalfVector(None)) {
+            format!(
+                "an index needs a column of one length: ALTER COLUMN {column} TYPE {}({})",
+                facts.type_name, space.dimensions
+            )
+        } else if space.dimensions > most {
             format!(
                 "an index holds at most {most} components; a column of halfvec takes twice as many as one of vector"
             )
