@@ -73,7 +73,8 @@ pub(crate) enum Verdict {
 pub(crate) async fn ask(client: &mut Client, question: &DemoQuery, asking: Asking) -> Verdict {
     let body = asking.body(question).to_string();
     let asked = Instant::now();
-    let reply = tokio::time::timeout(asking.deadline + GRACE, client.send(Method::POST, "/v1/query", body.into())).await;
+    let reply =
+        tokio::time::timeout(asking.deadline + GRACE, client.send(Method::POST, "/v1/query", body.into())).await;
     let reply = reply.unwrap_or_else(|_| panic!("{}: nothing after {:?}", question.qid, asked.elapsed()));
     verdict(question, &reply.expect("the gateway answers"))
 }
@@ -95,7 +96,9 @@ pub(crate) fn verdict(question: &DemoQuery, reply: &Response) -> Verdict {
     let detail = body["detail"].as_str().expect("a detail");
     assert!(detail.contains("backend pg") || detail.contains("backend neo4j"), "it names no backend: {body}");
     assert_eq!(body["retryable"], true, "{body}");
-    if std::env::var("DBG").is_ok() { eprintln!("{} {detail}", reply.status) }
+    if std::env::var("DBG").is_ok() {
+        eprintln!("{} {detail}", reply.status)
+    }
     match reply.status.as_u16() {
         503 => {
             let after = reply.headers["retry-after"].to_str().expect("a number");

@@ -48,9 +48,7 @@ async fn plans_that_cross_do_not_block_each_other_on_pools_of_one() {
     let mut pg = PostgresView::of(&ground.stores.postgres()).await;
     let neo4j = Neo4jView::of(&ground.neo4j.url);
     let plans = ["vector-first", "parallel", "graph-first"];
-    let crowds = plans.map(|plan| {
-        Crowd::start(&served, 17, 6, Asking { plan: Some(plan), ..Asking::within(LONG) })
-    });
+    let crowds = plans.map(|plan| Crowd::start(&served, 17, 6, Asking { plan: Some(plan), ..Asking::within(LONG) }));
     for (plan, crowd) in plans.into_iter().zip(crowds) {
         let most = most_connections(&crowd, &mut pg, &neo4j).await;
         let counts = crowd.finish().await;

@@ -62,7 +62,8 @@ async fn while_neo4j_is_not_asked_cached_reaches_still_answer() {
         if known.iter().any(|known| known.body()["within"] == question.body()["within"]) {
             continue;
         }
-        let reply = support::post(&mut client, "/v1/query", &Asking::within(Duration::from_secs(5)).body(question)).await;
+        let reply =
+            support::post(&mut client, "/v1/query", &Asking::within(Duration::from_secs(5)).body(question)).await;
         assert_eq!(verdict(question, &reply), Verdict::Unavailable);
         let detail: Value = support::json(&reply)["detail"].clone();
         assert!(detail.as_str().is_some_and(|detail| detail.contains("backend neo4j")), "{detail}");
@@ -70,7 +71,8 @@ async fn while_neo4j_is_not_asked_cached_reaches_still_answer() {
     }
     assert!(refused >= 5, "{refused}");
     for question in QUESTIONS.iter().filter(|question| question.body().get("within").is_none()).take(20) {
-        let reply = support::post(&mut client, "/v1/query", &Asking::within(Duration::from_secs(20)).body(question)).await;
+        let reply =
+            support::post(&mut client, "/v1/query", &Asking::within(Duration::from_secs(20)).body(question)).await;
         assert_eq!(verdict(question, &reply), Verdict::Right, "Postgres is well");
     }
     served.stop().await;

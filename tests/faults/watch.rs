@@ -119,7 +119,8 @@ impl Neo4jView {
 
     /// Transactions of gateways that run.
     pub(crate) async fn transactions(&self) -> i64 {
-        self.number("SHOW TRANSACTIONS YIELD metaData WHERE metaData.forebay IS NOT NULL RETURN count(*) AS number").await
+        self.number("SHOW TRANSACTIONS YIELD metaData WHERE metaData.forebay IS NOT NULL RETURN count(*) AS number")
+            .await
     }
 
     /// Connections, those of this view not counted.
