@@ -115,7 +115,7 @@ async fn table(
     findings.push(Finding::fact(KEY, format!("{}: {what} of about {rows} rows, {size}", layout.table.quoted)));
     match layout.table.kind {
         'v' | 'f' => {
-            findings.push(Finding::advice(KEY, format!("{what} has no index of its own: searches may read all rows")))
+            findings.push(Finding::advice(KEY, format!("{what} has no index of its own: searches may read all rows")));
         }
         _ if !analysed => findings.push(Finding::advice(
             KEY,
@@ -296,7 +296,8 @@ async fn vector(
     let mut serves = false;
     for found in layout.indexes.iter().filter(|index| index.is_ann()) {
         let of_column = found.keys.first() == Some(&facts.number);
-        if !of_column && !(found.keys.first() == Some(&0) && found.first_key.contains(name.as_str())) {
+        let of_expression = found.keys.first() == Some(&0) && found.first_key.contains(name.as_str());
+        if !of_column && !of_expression {
             continue;
         }
         let parameters =
