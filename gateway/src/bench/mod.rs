@@ -20,7 +20,7 @@ mod tests;
 pub use corpus::{Corpus, Effort};
 pub use filter::filter;
 pub use footprint::{Served, footprint};
-pub use glue::{GlueOptions, glue};
+pub use glue::{GlueOptions, glue, recall};
 pub use l1::l1;
 pub use overhead::overhead;
 pub use plan::plan;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{Failure, load::Shown, output::print, workload::open};
 use crate::bench::{self, BenchError, Corpus, Effort, GlueOptions, Report, Served, ServerAddresses};
+use crate::load::Progress;
 
 /// Measure something against a baseline of the same run
 ///
@@ -69,6 +70,8 @@ enum Name {
     Footprint,
     /// Hybrid queries on real servers, against what applications do with direct drivers or in one statement
     Glue,
+    /// How much of the right answer comes where an approximate index may be used
+    Recall,
     /// What the gateway adds to a statement of Postgres and of Neo4j, against direct drivers
     Overhead,
 }
@@ -80,7 +83,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Name::Plan => bench::plan(&corpus, args.effort()),
         Name::Filter => bench::filter(&corpus, args.effort()),
         Name::Footprint => return finish(args, &footprint(args, &corpus)?),
-        Name::Glue => return finish(args, &glue(args, &corpus)?),
+        Name::Glue => return finish(args, &on_servers(args, &corpus, bench::glue)?),
+        Name::Recall => return finish(args, &on_servers(args, &corpus, bench::recall)?),
         Name::Overhead => {
             let servers = args.servers()?;
             bench::overhead(&corpus, &servers, args.effort(), &mut Shown::new())
@@ -126,10 +130,12 @@ fn demo_corpus() -> Result<Corpus, Failure> {
     Err(Failure::Usage("this build has no data in it (feature `demo-data`): give --config and --collection".into()))
 }
 
-fn glue(args: &Args, corpus: &Corpus) -> Result<Report, Failure> {
+type OnServers = fn(&Corpus, &ServerAddresses, &GlueOptions, Effort, &mut dyn Progress) -> Result<Report, BenchError>;
+
+fn on_servers(args: &Args, corpus: &Corpus, measure: OnServers) -> Result<Report, Failure> {
     let servers = args.servers()?;
     let options = GlueOptions { entities: args.entities, passes: args.passes, raw: args.raw.clone() };
-    Ok(bench::glue(corpus, &servers, &options, args.effort(), &mut Shown::new())?)
+    Ok(measure(corpus, &servers, &options, args.effort(), &mut Shown::new())?)
 }
 
 /// Queries sent in the footprint benchmark where the data brings none along.

@@ -329,3 +329,34 @@ fn a_store_that_fails_is_not_asked_where_the_cache_suffices() {
     assert_eq!(choose(Probe::default(), down).choice, Choice::Cheapest);
     assert_eq!(choose(probe, Down { graph: true, vectors: true }).choice, Choice::Cheapest);
 }
+
+#[test]
+fn where_one_store_holds_both_sides_a_small_reach_is_ranked_in_one_call() {
+    let (query, request, graph, vectors) = (query(Filter::Everything), walk(), graph(60_000, 5.0), vectors(60_000));
+    let plan = |joined| {
+        let input = Input {
+            query: &query,
+            filter: &query.filter,
+            dimensions: 384,
+            usable: 60_000,
+            ann: None,
+            request: Some(&request),
+            vectors: &vectors,
+            graph: Some(&graph),
+            max_check: 1_000,
+            joined,
+            probe: Probe::default(),
+            keeps: true,
+            down: Down::default(),
+            forced: Some(PlanKind::GraphFirst),
+            key: KEY,
+        };
+        Planner::new(None).plan(&input).unwrap()
+    };
+    assert_eq!(plan(false).plan().root.to_string(), "RankExact(Reach)");
+    let joined = plan(true);
+    assert_eq!(joined.plan().root, Operator::RankReached);
+    assert!(joined.plan().root.asks_graph() && joined.plan().root.asks_vectors());
+    let other = joined.candidates.iter().find(|other| other.plan.root.to_string() == "RankExact(Reach)").unwrap();
+    assert!(joined.candidates[joined.chosen].analytic_us < other.analytic_us);
+}

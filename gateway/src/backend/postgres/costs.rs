@@ -65,7 +65,7 @@ pub(super) async fn measure(
     }
     let few = &ids[..ids.len().min(500)];
     let mut lookup = Statement::new(format!("SELECT count(*) FROM {} WHERE ", layout.from));
-    layout.id.among(&mut lookup, few.iter().cloned());
+    layout.id.among_of(&mut lookup, few.iter().cloned(), rows);
     costs.id_ns = per_row(median(session, ctx, &lookup).await?, few.len()).clamp(200.0, 50_000.0);
     // Rows of one value lie closer together than any rows, and their index entries next to each other.
     costs.index_ns = (costs.id_ns / 3.0).max(100.0);
@@ -78,7 +78,7 @@ pub(super) async fn measure(
         fetch.push(", ").push(column);
     });
     fetch.push(" FROM ").push(&layout.from).push(" WHERE ");
-    layout.id.among(&mut fetch, few.iter().cloned());
+    layout.id.among_of(&mut fetch, few.iter().cloned(), rows);
     costs.fetch_ns = (per_row(median(session, ctx, &fetch).await?, few.len()) - costs.id_ns).clamp(300.0, 100_000.0);
 
     let mut ann = Vec::new();
@@ -182,7 +182,7 @@ async fn ann_costs(
     };
     let statement = |n| {
         let rows = Rows { search: &search, given: &[], table_rows: rows };
-        rows.approximate(layout, space, vector, Some(n))
+        rows.approximate(layout, space, vector, n, false)
     };
     let mut times = [0.0; 2];
     for (n, time) in [SHORT, LONG].into_iter().zip(&mut times) {

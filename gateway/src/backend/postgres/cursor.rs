@@ -30,6 +30,9 @@ const AHEAD: usize = 8;
 /// Most rows fetched ahead.
 const MOST_AHEAD: usize = 16_384;
 
+/// The server's cursor goes so many times as far as the first page.
+const STRETCH: usize = 4;
+
 pub(super) struct PgCursor {
     store: Arc<PgEntities>,
     search: Search,
@@ -53,11 +56,11 @@ enum State {
     GivenUp,
 }
 
-/// The server's cursor.
+/// The server's cursor, and how many rows it has left at most.
 enum Open {
     Not,
-    Held(Box<Session>),
-    Parked(Box<ParkedSession>),
+    Held(Box<Session>, usize),
+    Parked(Box<ParkedSession>, usize),
 }
 
 impl PgCursor {
@@ -212,11 +215,11 @@ impl PgCursor {
             let (_, vector) = self.vector();
             let statement = self
                 .rows()
-                .approximate(&layout, space, vector, Some(n))
+                .approximate(&layout, space, vector, n, false)
                 .map_err(|problem| self.store.failed(problem))?;
             let mut session = self.store.server().session(ctx, "approximate", n).await?;
             let ran = async {
-                session.set_ann(ctx, parameters(&layout, space, n)).await?;
+                session.set_ann(ctx, parameters(&layout, space, n.max(self.least()))).await?;
                 session.rows(ctx, &statement).await
             };
             match ran.await {
@@ -241,36 +244,57 @@ impl PgCursor {
     ) -> Result<(Arc<Layout>, Vec<PgRow>, Open), BackendError> {
         let layout = self.store.layout(ctx).await?;
         let held = match open {
-            Open::Held(session) => Some(session),
-            Open::Parked(parked) => parked.resume().map(Box::new),
+            Open::Held(session, left) => Some((session, left)),
+            Open::Parked(parked, left) => parked.resume().map(|session| (Box::new(session), left)),
             Open::Not => None,
         };
-        let mut session = match held {
-            Some(session) => session,
-            None => {
-                let (_, vector) = self.vector();
-                let declare = self
-                    .rows()
-                    .approximate(&layout, space, vector, None)
-                    .map_err(|problem| self.store.failed(problem))?;
-                let expected = self.search.expected.max(n);
-                let mut session = self.store.server().session(ctx, "cursor", n).await?;
-                session.set_ann(ctx, parameters(&layout, space, expected)).await?;
-                // The server has to know that few of all rows will be fetched, or it sorts them all.
-                let fraction = (2 * expected) as f64 / self.store.expected_rows().max(1) as f64;
-                let settings = format!("SET LOCAL cursor_tuple_fraction = {:.6}", fraction.clamp(0.000_001, 1.0));
-                session.begin(ctx, &settings).await?;
-                if let Err(error) = session.rows(ctx, &declare).await {
-                    if error.schema_changed {
-                        self.store.forget_layout();
-                    }
-                    return Err(error.into());
-                }
-                Box::new(session)
+        let (mut session, left) = match held {
+            Some((session, left)) if left >= n => (session, left),
+            held => {
+                // Rolled back, if it was open.
+                drop(held);
+                let limit = n.max(self.search.expected).max(self.given.len()).saturating_mul(STRETCH);
+                (Box::new(self.open(ctx, &layout, space, n, limit).await?), limit)
             }
         };
         let rows = session.simple(ctx, &format!("FETCH {n} FROM hits")).await?;
-        Ok((layout, rows, Open::Held(session)))
+        let left = left.saturating_sub(rows.len());
+        Ok((layout, rows, Open::Held(session, left)))
+    }
+
+    /// Opens the server's cursor. It ends after `limit` rows: that tells the server how far it will have to go, and so
+    /// whether the index or the filter is the shorter way.
+    async fn open(
+        &self,
+        ctx: &CallContext,
+        layout: &Layout,
+        space: u16,
+        n: usize,
+        limit: usize,
+    ) -> Result<Session, BackendError> {
+        let (_, vector) = self.vector();
+        let declare = self.rows().approximate(layout, space, vector, limit, true);
+        let declare = declare.map_err(|problem| self.store.failed(problem))?;
+        let mut session = self.store.server().session(ctx, "cursor", n).await?;
+        let expected = self.search.expected.max(n).max(self.least());
+        session.set_ann(ctx, parameters(layout, space, expected)).await?;
+        // By default the server expects that a tenth of the rows are fetched, and makes a start that is too slow to go on.
+        let share = 1.0 / STRETCH as f64;
+        session.begin(ctx, &format!("SET LOCAL cursor_tuple_fraction = {share}")).await?;
+        if let Err(error) = session.rows(ctx, &declare).await {
+            if error.schema_changed {
+                self.store.forget_layout();
+            }
+            return Err(error.into());
+        }
+        Ok(session)
+    }
+
+    /// Fewest hits that the index is asked for. Under a filter few of the first candidates pass, and more of them make it
+    /// likelier that these are the best (60,000 rows, 5 % pass, the first ten: recall 0.96 of 100 candidates, 0.97 of 250 in
+    /// less time).
+    fn least(&self) -> usize {
+        if self.search.filter.conjuncts().is_empty() { 1 } else { 250 }
     }
 
     /// What the time of an exact search grows with.
@@ -321,9 +345,9 @@ impl RankedCursor for PgCursor {
 
     async fn release(&mut self) {
         if let State::Approximate { open, .. } = &mut self.state
-            && let Open::Held(session) = std::mem::replace(open, Open::Not)
+            && let Open::Held(session, left) = std::mem::replace(open, Open::Not)
         {
-            *open = Open::Parked(Box::new(session.park()));
+            *open = Open::Parked(Box::new(session.park()), left);
         }
     }
 }

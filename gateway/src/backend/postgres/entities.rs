@@ -177,13 +177,14 @@ impl PgEntities {
 
     /// The statement behind [`VectorStore::matching`].
     fn matching_statement(
+        &self,
         layout: &Layout,
         ids: &[EntityId],
         filter: &Filter,
         space: Option<u16>,
     ) -> Result<Statement, String> {
         let mut statement = Statement::new(format!("SELECT {} FROM {} WHERE ", layout.id.output(), layout.from));
-        layout.id.among(&mut statement, ids.iter().cloned());
+        layout.id.among_of(&mut statement, ids.iter().cloned(), self.expected_rows());
         let usable = match space {
             Some(space) => layout.space(space)?.usable(),
             None => layout.answerable()?,
@@ -197,7 +198,7 @@ impl PgEntities {
     }
 
     /// The statement behind [`VectorStore::fetch`].
-    fn fetch_statement(layout: &Layout, ids: &[EntityId], projection: &Projection) -> Result<Statement, String> {
+    fn fetch_statement(&self, layout: &Layout, ids: &[EntityId], projection: &Projection) -> Result<Statement, String> {
         let mut statement = Statement::new(format!("SELECT {}", layout.id.output()));
         for attribute in &projection.attributes {
             statement.push(", ").push(&layout.attribute(*attribute)?.output());
@@ -206,7 +207,7 @@ impl PgEntities {
             statement.push(", ").push(&layout.space(*space)?.output());
         }
         statement.push(" FROM ").push(&layout.from).push(" WHERE ");
-        layout.id.among(&mut statement, ids.iter().cloned());
+        layout.id.among_of(&mut statement, ids.iter().cloned(), self.expected_rows());
         Ok(statement)
     }
 
@@ -292,9 +293,8 @@ impl VectorStore for PgEntities {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let (layout, rows) = self
-            .rows(ctx, "matching", ids.len(), |layout| Self::matching_statement(layout, ids, filter, space))
-            .await?;
+        let (layout, rows) =
+            self.rows(ctx, "matching", ids.len(), |layout| self.matching_statement(layout, ids, filter, space)).await?;
         let found = rows.iter().map(|row| layout.id.decode(row, 0));
         let found: std::collections::HashSet<EntityId> =
             found.collect::<Result<_, _>>().map_err(|problem| self.failed(problem))?;
@@ -311,7 +311,7 @@ impl VectorStore for PgEntities {
             return Ok(Vec::new());
         }
         let (layout, rows) =
-            self.rows(ctx, "fetch", ids.len(), |layout| Self::fetch_statement(layout, ids, projection)).await?;
+            self.rows(ctx, "fetch", ids.len(), |layout| self.fetch_statement(layout, ids, projection)).await?;
         let mut found = HashMap::with_capacity(rows.len());
         for row in &rows {
             let id = layout.id.decode(row, 0).map_err(|problem| self.failed(problem))?;

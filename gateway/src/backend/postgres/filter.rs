@@ -5,19 +5,15 @@
 //! out. Texts are compared by bytes whatever the collation of their column.
 
 use super::{
-    attributes::{Attribute, Form, decimal_as_double, decimal_is_integer, real_is_integer},
     ids::IdColumn,
-    instants::{Instant, Place, place},
     layout::Layout,
-    numbers::{Bound, double, double_bound, integer, integer_bound, operator},
+    leaves::{among, compare, compare_text, exists},
+    numbers::operator,
     statement::Statement,
 };
 use crate::{
-    query::{
-        Comparison::{self, Greater, GreaterOrEqual, Less, LessOrEqual},
-        Field, Filter,
-    },
-    value::{AttributeType, EntityId, IdType, Literal, Number},
+    query::{Comparison, Field, Filter},
+    value::{AttributeType, EntityId, IdType, Literal},
 };
 
 /// Appends the condition that an entity passes; `Err` names an attribute whose column cannot be read.
@@ -116,274 +112,110 @@ fn compare_id(id: &IdColumn, statement: &mut Statement, comparison: Comparison, 
     statement.push(if comparison.accepts(example.cmp(operand)) { "TRUE" } else { "FALSE" });
 }
 
-/// Appends that the value is one of these, or that the list contains one of these (all of these).
-fn among<'a>(attribute: &Attribute, statement: &mut Statement, values: &'a [Literal], all: bool) {
-    let texts = || -> Vec<&str> {
-        let text = |value: &'a Literal| if let Literal::Text(text) = value { Some(&**text) } else { None };
-        values.iter().filter_map(text).filter(|text| !text.contains('\0')).collect()
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        backend::postgres::{
+            AttributeColumn, EntityTable,
+            facts::{ColumnFacts, ColumnKind, TableFacts},
+        },
+        catalog::{AttributeSchema, CollectionSchema, QueryLimits},
+        value::Number,
     };
-    let numbers = || values.iter().filter_map(|value| if let Literal::Number(x) = value { Some(*x) } else { None });
-    match &attribute.form {
-        Form::Text { expression, guard, deterministic, .. } => {
-            let texts = texts();
-            if texts.is_empty() {
-                statement.push("FALSE");
-                return;
-            }
-            let place = statement.argument(&texts);
-            let equal = format!("{expression} = ANY({place})");
-            let parts = [
-                guard.clone(),
-                Some(equal),
-                // The first equality is for the index, this one compares bytes.
-                (!deterministic).then(|| format!("{expression} COLLATE \"C\" = ANY({place})")),
-            ];
-            conjunction(statement, parts);
-        }
-        Form::Uuid(expression) => {
-            // Only the one spelling that the column's text has.
-            let canonical = |text: &&str| text.parse::<uuid::Uuid>().ok().filter(|uuid| uuid.to_string() == *text);
-            equal_any(statement, expression, &texts().iter().filter_map(canonical).collect::<Vec<_>>());
-        }
-        Form::IntegerText(expression) => {
-            let canonical = |text: &&str| text.parse::<i64>().ok().filter(|value| value.to_string() == *text);
-            equal_any(statement, expression, &texts().iter().filter_map(canonical).collect::<Vec<_>>());
-        }
-        Form::Integer(expression) => {
-            equal_any(statement, expression, &numbers().filter_map(integer).collect::<Vec<_>>())
-        }
-        Form::Real(expression) => {
-            let keep = |x: &Number| attribute.kind == AttributeType::Float || integer(*x).is_some();
-            equal_any(statement, expression, &numbers().filter(keep).filter_map(double).collect::<Vec<f64>>());
-        }
-        Form::Decimal { expression, .. } if attribute.kind == AttributeType::Integer => {
-            let values: Vec<i64> = numbers().filter_map(integer).collect();
-            let place = statement.argument(&values);
-            statement.push(&format!("{expression} = ANY({place}::numeric[])"));
-        }
-        Form::Decimal { expression, is_column } => {
-            let values: Vec<f64> = numbers().filter_map(double).collect();
-            if *is_column && let Some((low, high)) = values.iter().copied().fold(None, widen) {
-                // Rounding to doubles hides the column from its index; the range around the values does not.
-                near(statement, expression, low, high);
-                statement.push(" AND ");
-            }
-            equal_any(statement, &decimal_as_double(expression), &values);
-        }
-        Form::Boolean(expression) => {
-            let has = |wanted| values.iter().any(|value| *value == Literal::Boolean(wanted));
-            let text = match (has(true), has(false)) {
-                (true, true) => format!("{expression} IS NOT NULL"),
-                (true, false) => expression.clone(),
-                (false, true) => format!("NOT {expression}"),
-                (false, false) => "FALSE".to_owned(),
-            };
-            statement.push(&text);
-        }
-        Form::Instant { expression, zoned, .. } => {
-            let micros = values.iter().filter_map(|value| match value {
-                Literal::Timestamp(micros) => match place(*micros) {
-                    Place::At(at) => Some(at),
-                    Place::Before | Place::After => None,
-                },
-                _ => None,
-            });
-            if *zoned {
-                equal_any(statement, expression, &micros.map(Instant::<true>::at).collect::<Vec<_>>());
-            } else {
-                equal_any(statement, expression, &micros.map(Instant::<false>::at).collect::<Vec<_>>());
-            }
-        }
-        Form::List { expression, type_name, deterministic } => {
-            let texts = texts();
-            if texts.is_empty() || (all && texts.len() < values.len()) {
-                statement.push("FALSE");
-                return;
-            }
-            let place = statement.argument(&texts);
-            let contains = if all { "@>" } else { "&&" };
-            let parts = [
-                Some(format!("{expression} {contains} {place}::{type_name}")),
-                (!deterministic).then(|| format!("({expression} COLLATE \"C\") {contains} {place}::{type_name}")),
-            ];
-            conjunction(statement, parts);
-        }
-        Form::JsonList { expression, guard } => {
-            let texts = texts();
-            if texts.is_empty() || (all && texts.len() < values.len()) {
-                statement.push("FALSE");
-                return;
-            }
-            let place = statement.argument(&texts);
-            let contains = if all { "?&" } else { "?|" };
-            conjunction(statement, [Some(guard.clone()), Some(format!("{expression} {contains} {place}"))]);
-        }
+
+    const COLUMNS: [(&str, AttributeType, ColumnKind); 4] = [
+        ("license", AttributeType::Keyword, ColumnKind::Jsonb),
+        ("owner", AttributeType::Keyword, ColumnKind::Text),
+        ("size", AttributeType::Integer, ColumnKind::Int4),
+        ("tags", AttributeType::Keywords, ColumnKind::VarcharList),
+    ];
+
+    fn layout() -> Layout {
+        let facts = |kind| ColumnFacts {
+            number: 1,
+            kind,
+            type_name: String::new(),
+            not_null: true,
+            by_bytes: false,
+            deterministic: true,
+        };
+        let mut columns: BTreeMap<String, ColumnFacts> =
+            COLUMNS.iter().map(|(name, _, kind)| ((*name).to_owned(), facts(*kind))).collect();
+        columns.insert("id".into(), facts(ColumnKind::Int8));
+        let place = |(name, _, kind): &(&str, AttributeType, ColumnKind)| AttributeColumn {
+            column: (*name).to_owned(),
+            path: if *kind == ColumnKind::Jsonb { vec!["a".into(), "it's".into()] } else { Vec::new() },
+        };
+        let attribute =
+            |(name, kind, _): &(&str, AttributeType, ColumnKind)| AttributeSchema { name: (*name).into(), kind: *kind };
+        let schema = CollectionSchema {
+            name: "c".into(),
+            id_type: IdType::Integer,
+            attributes: COLUMNS.iter().map(attribute).collect(),
+            vectors: Vec::new(),
+            graph: None,
+            tenant_attribute: None,
+            embedding_version: None,
+            limits: QueryLimits::default(),
+        };
+        let mapping = EntityTable {
+            table: "c".into(),
+            id: "id".into(),
+            attributes: COLUMNS.iter().map(place).collect(),
+            vectors: Vec::new(),
+        };
+        let table = TableFacts { oid: 1, kind: 'r', quoted: "\"c\"".into(), columns };
+        Layout::of(&schema, &mapping, table, None, Vec::new()).expect("the layout is sound")
     }
-}
 
-/// Appends that the value compares like this with the operand.
-fn compare(attribute: &Attribute, statement: &mut Statement, comparison: Comparison, operand: &Literal) {
-    match (&attribute.form, operand) {
-        (Form::Text { expression, guard, by_bytes, .. }, Literal::Text(text)) => {
-            let column = if *by_bytes { expression.clone() } else { format!("{expression} COLLATE \"C\"") };
-            if let Some(guard) = guard {
-                statement.push(&format!("{guard} AND "));
-            }
-            compare_text(&column, statement, comparison, text);
-        }
-        (Form::Uuid(expression) | Form::IntegerText(expression), Literal::Text(text)) => {
-            compare_text(&format!("{expression}::text COLLATE \"C\""), statement, comparison, text);
-        }
-        (Form::Integer(expression), Literal::Number(number)) => {
-            bounded(statement, expression, integer_bound(comparison, *number), None);
-        }
-        (Form::Real(expression), Literal::Number(number)) => {
-            let (comparison, value) = double_bound(comparison, *number);
-            let guard = match (attribute.kind, comparison) {
-                (AttributeType::Integer, _) => Some(real_is_integer(expression)),
-                // NaN orders after everything else on the server.
-                (_, Greater | GreaterOrEqual) => Some(format!("{expression} <= 'Infinity'")),
-                (_, Less | LessOrEqual) => None,
-            };
-            bounded(statement, expression, Bound::Than(comparison, value), guard);
-        }
-        (Form::Decimal { expression, .. }, Literal::Number(number)) if attribute.kind == AttributeType::Integer => {
-            let guard = Some(decimal_is_integer(expression));
-            bounded(statement, expression, integer_bound(comparison, *number), guard);
-        }
-        (Form::Decimal { expression, is_column }, Literal::Number(number)) => {
-            let (comparison, value) = double_bound(comparison, *number);
-            if *is_column {
-                // As in `among`: the index finds a range that is a little wider.
-                let (low, high) = match comparison {
-                    Less | LessOrEqual => (f64::NEG_INFINITY, value.next_up()),
-                    Greater | GreaterOrEqual => (value.next_down(), f64::INFINITY),
-                };
-                near(statement, expression, low, high);
-                statement.push(" AND ");
-            }
-            bounded(statement, &decimal_as_double(expression), Bound::Than(comparison, value), None);
-        }
-        (Form::Boolean(expression), Literal::Boolean(value)) => {
-            bounded(statement, expression, Bound::Than(comparison, *value), None);
-        }
-        (Form::Instant { expression, zoned, .. }, Literal::Timestamp(micros)) => {
-            let finite = match comparison {
-                Less | LessOrEqual => format!("{expression} > '-infinity'"),
-                Greater | GreaterOrEqual => format!("{expression} < 'infinity'"),
-            };
-            match (place(*micros), zoned) {
-                (Place::At(at), true) => {
-                    bounded(statement, expression, Bound::Than(comparison, Instant::<true>::at(at)), Some(finite));
-                }
-                (Place::At(at), false) => {
-                    bounded(statement, expression, Bound::Than(comparison, Instant::<false>::at(at)), Some(finite));
-                }
-                (Place::Before, _) if comparison.accepts(std::cmp::Ordering::Greater) => exists(attribute, statement),
-                (Place::After, _) if comparison.accepts(std::cmp::Ordering::Less) => exists(attribute, statement),
-                _ => {
-                    statement.push("FALSE");
-                }
-            }
-        }
-        // Lists have no order, and a literal of another type compares with nothing.
-        _ => {
-            statement.push("FALSE");
-        }
+    fn sql(filter: &Filter) -> String {
+        let mut statement = Statement::default();
+        condition(&layout(), &mut statement, filter).expect("the columns can be read");
+        statement.text().to_owned()
     }
-}
 
-/// Appends that there is a value.
-fn exists(attribute: &Attribute, statement: &mut Statement) {
-    let condition = match (&attribute.form, attribute.kind) {
-        (Form::Text { guard: Some(guard), .. } | Form::JsonList { guard, .. }, _) => guard.clone(),
-        (Form::Real(expression), AttributeType::Integer) => real_is_integer(expression),
-        (Form::Real(expression), _) => format!("{expression} <= 'Infinity'"),
-        (Form::Decimal { expression, .. }, AttributeType::Integer) => decimal_is_integer(expression),
-        (Form::Decimal { expression, .. }, _) => format!("{expression} <> 'NaN'"),
-        (Form::Instant { expression, is_date: true, .. }, _) => {
-            format!("({expression} > '-infinity' AND {expression} < '294277-01-01')")
-        }
-        (Form::Instant { expression, .. }, _) => format!("({expression} > '-infinity' AND {expression} < 'infinity')"),
-        (
-            Form::Text { expression, guard: None, .. }
-            | Form::Uuid(expression)
-            | Form::IntegerText(expression)
-            | Form::Integer(expression)
-            | Form::Boolean(expression)
-            | Form::List { expression, .. },
-            _,
-        ) => format!("{expression} IS NOT NULL"),
-    };
-    statement.push(&condition);
-}
-
-/// Texts on the server hold no NUL, so what comes after one in the operand does not matter.
-fn compare_text(column: &str, statement: &mut Statement, comparison: Comparison, operand: &str) {
-    let (comparison, operand) = match (operand.split_once('\0'), comparison) {
-        (None, comparison) => (comparison, operand),
-        (Some((before, _)), Less | LessOrEqual) => (LessOrEqual, before),
-        (Some((before, _)), Greater | GreaterOrEqual) => (Greater, before),
-    };
-    bounded(statement, column, Bound::Than(comparison, operand), None);
-}
-
-/// Appends that the column lies where the bound says.
-fn bounded<'q, T>(statement: &mut Statement, column: &str, bound: Bound<T>, guard: Option<String>)
-where
-    T: sqlx::Encode<'q, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
-{
-    match bound {
-        Bound::Never => {
-            statement.push("FALSE");
-        }
-        Bound::Always => conjunction(statement, [Some(format!("{column} IS NOT NULL")), guard]),
-        Bound::Than(comparison, value) => {
-            let place = statement.argument(value);
-            conjunction(statement, [Some(format!("{column} {} {place}", operator(comparison))), guard]);
-        }
+    fn text(field: u16, value: &str) -> Filter {
+        Filter::equals(Field::Attribute(field), Literal::Text(value.into()))
     }
-}
 
-/// Appends that the column equals one of the values.
-fn equal_any<T>(statement: &mut Statement, column: &str, values: &Vec<T>)
-where
-    for<'q> &'q Vec<T>: sqlx::Encode<'q, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
-{
-    if values.is_empty() {
-        statement.push("FALSE");
-    } else {
-        let place = statement.argument(values);
-        statement.push(&format!("{column} = ANY({place})"));
+    #[test]
+    fn values_are_bound_and_conditions_stay_as_indexes_like_them() {
+        let below = |x| Filter::Compare(Field::Attribute(2), Comparison::Less, Literal::Number(x));
+        assert_eq!(sql(&text(1, "x'; DROP TABLE c; --")), r#"t."owner" = ANY($1)"#);
+        assert_eq!(sql(&below(Number::Integer(7))), r#"t."size" < $1"#);
+        assert_eq!(sql(&below(Number::Float(0.5))), r#"t."size" <= $1"#);
+        assert_eq!(sql(&below(Number::Integer(1 << 70))), r#"t."size" IS NOT NULL"#);
+        let both = Filter::and([text(1, "a"), below(Number::Integer(7))]);
+        assert_eq!(sql(&both), r#"(t."owner" = ANY($1) AND t."size" < $2)"#);
+        assert_eq!(sql(&Filter::negate(both)), r#"((t."owner" = ANY($1) AND t."size" < $2)) IS NOT TRUE"#);
     }
-}
 
-/// Appends a wider range of a `numeric` than the doubles between these round from.
-fn near(statement: &mut Statement, column: &str, low: f64, high: f64) {
-    let limit = |statement: &mut Statement, comparison, value: f64| {
-        value.is_finite().then(|| {
-            let place = statement.argument(format!("{value:e}"));
-            format!("{column} {comparison} {place}::numeric")
-        })
-    };
-    let parts = [limit(statement, ">=", low), limit(statement, "<=", high)];
-    if parts.iter().all(Option::is_none) {
-        statement.push("TRUE");
-    } else {
-        conjunction(statement, parts);
+    #[test]
+    fn texts_compare_by_bytes_and_json_by_its_type() {
+        let after = Filter::Compare(Field::Attribute(1), Comparison::Greater, Literal::Text("a".into()));
+        assert_eq!(sql(&after), r#"t."owner" COLLATE "C" > $1"#);
+        assert_eq!(
+            sql(&text(0, "MIT")),
+            r#"(jsonb_typeof((t."license" -> 'a' -> 'it''s')) = 'string' AND (t."license" -> 'a' ->> 'it''s') = ANY($1))"#
+        );
     }
-}
 
-fn widen(range: Option<(f64, f64)>, value: f64) -> Option<(f64, f64)> {
-    let (low, high) = range.unwrap_or((f64::INFINITY, f64::NEG_INFINITY));
-    Some((low.min(value.next_down()), high.max(value.next_up())))
-}
+    #[test]
+    fn all_elements_of_a_list_are_one_condition() {
+        let elements = (0..2_000).map(|i| Literal::Text(format!("e{i}").into())).collect();
+        let all = Filter::contains_all(Field::Attribute(3), elements);
+        assert_eq!(sql(&all), r#"(t."tags" @> $1::varchar[])"#);
+        assert_eq!(sql(&text(3, "a")), r#"t."tags" && $1::varchar[]"#);
+    }
 
-fn conjunction(statement: &mut Statement, parts: impl IntoIterator<Item = Option<String>>) {
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    if parts.len() == 1 {
-        statement.push(&parts[0]);
-    } else {
-        statement.push("(").push(&parts.join(" AND ")).push(")");
+    #[test]
+    fn literals_that_nothing_equals_are_left_out() {
+        let number = Literal::Number(Number::Float(0.5));
+        assert_eq!(sql(&Filter::equals(Field::Attribute(2), number.clone())), "FALSE");
+        assert_eq!(sql(&Filter::equals(Field::Attribute(1), number)), "FALSE");
+        assert_eq!(sql(&text(1, "a\0b")), "FALSE");
     }
 }

@@ -10,6 +10,10 @@ use super::{
 };
 use crate::value::{EntityId, IdType};
 
+/// A share of a table from which on its ids are not looked up one by one: below a sixth that was faster than reading the
+/// table through (60,000 rows of 384 components: 25 against 37 ms for 10,000 ids, 98 against 80 ms for 50,000).
+const FEW: u64 = 6;
+
 /// A column of ids.
 #[derive(Debug, Clone)]
 pub(crate) struct IdColumn {
@@ -97,6 +101,24 @@ impl IdColumn {
     pub(crate) fn among(&self, statement: &mut Statement, ids: impl IntoIterator<Item = EntityId>) {
         let (array, _) = self.array(statement, ids);
         self.among_array(statement, &array);
+    }
+
+    /// Appends the condition that the id is one of these, in the form that the server answers fastest: starting from each id
+    /// where they are few of all rows of the table, reading the table through where they are many.
+    pub(crate) fn among_of(&self, statement: &mut Statement, ids: impl IntoIterator<Item = EntityId>, table_rows: u64) {
+        let (array, count) = self.array(statement, ids);
+        if (count as u64).saturating_mul(FEW) < table_rows {
+            let type_name = match self.id_type {
+                IdType::Text => "text[]",
+                IdType::Integer => "int8[]",
+                IdType::Uuid => "uuid[]",
+            };
+            // What a sub-select gives is not known when the statement is planned. The server then expects few values and
+            // starts from them, and spares the time for estimating each one.
+            self.among_array(statement, &format!("(SELECT {array})::{type_name}"));
+        } else {
+            self.among_array(statement, &array);
+        }
     }
 
     /// Appends the condition that the id is in an array that is bound already.

@@ -115,7 +115,7 @@ async fn table(
     findings.push(Finding::fact(KEY, format!("{}: {what} of about {rows} rows, {size}", layout.table.quoted)));
     match layout.table.kind {
         'v' | 'f' => {
-            findings.push(Finding::advice(KEY, format!("{what} has no index of its own: searches may read all rows")))
+            findings.push(Finding::advice(KEY, format!("{what} has no index of its own: searches may read all rows")));
         }
         _ if !analysed => findings.push(Finding::advice(
             KEY,
@@ -296,7 +296,8 @@ async fn vector(
     let mut serves = false;
     for found in layout.indexes.iter().filter(|index| index.is_ann()) {
         let of_column = found.keys.first() == Some(&facts.number);
-        if !of_column && !(found.keys.first() == Some(&0) && found.first_key.contains(name.as_str())) {
+        let of_expression = found.keys.first() == Some(&0) && found.first_key.contains(name.as_str());
+        if !of_column && !of_expression {
             continue;
         }
         let parameters =
@@ -335,7 +336,12 @@ async fn vector(
     }
     if !serves && rows > SMALL {
         let most = if matches!(facts.kind, ColumnKind::HalfVector(_)) { 2 * MOST_INDEXED } else { MOST_INDEXED };
-        let how = if space.dimensions > most {
+        let how = if matches!(facts.kind, ColumnKind::Vector(None) | ColumnKind::HalfVector(None)) {
+            format!(
+                "an index needs a column of one length: ALTER COLUMN {column} TYPE {}({})",
+                facts.type_name, space.dimensions
+            )
+        } else if space.dimensions > most {
             format!(
                 "an index holds at most {most} components; a column of halfvec takes twice as many as one of vector"
             )

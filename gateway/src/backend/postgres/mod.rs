@@ -17,6 +17,7 @@ mod indexes;
 mod inspect;
 mod instants;
 mod layout;
+mod leaves;
 mod mapping;
 pub(crate) mod names;
 mod numbers;

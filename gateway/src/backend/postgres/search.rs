@@ -1,14 +1,10 @@
 //! The statements of searches.
 
-use super::{ids::IdColumn, layout::Layout, spaces::Space, statement::Statement};
+use super::{layout::Layout, spaces::Space, statement::Statement};
 use crate::{
     backend::{Access, Hit, Ranking, Search},
     value::EntityId,
 };
-
-/// A share of the table from which on ids are no longer looked up one by one: below a sixth that is faster than reading
-/// the table through, above it is not.
-const FEW: u64 = 6;
 
 /// Which rows a page takes.
 pub(super) struct Rows<'a> {
@@ -39,19 +35,18 @@ impl Rows<'_> {
         Ok(statement)
     }
 
-    /// Rows in about the order of their distance, as (id, distance); all of them without a `limit`, for a cursor.
+    /// `limit` rows in about the order of their distance, as (id, distance); by a cursor called `hits`, or at once.
     pub(super) fn approximate(
         &self,
         layout: &Layout,
         space: u16,
         vector: &[f32],
-        limit: Option<usize>,
+        limit: usize,
+        cursor: bool,
     ) -> Result<Statement, String> {
         let space = layout.space(space)?;
-        let mut statement = Statement::new(match limit {
-            Some(_) => "SELECT ",
-            None => "DECLARE hits NO SCROLL CURSOR FOR SELECT ",
-        });
+        let mut statement =
+            Statement::new(if cursor { "DECLARE hits NO SCROLL CURSOR FOR SELECT " } else { "SELECT " });
         let distance = space.distance(&space.query(&mut statement, vector));
         statement.push(&format!(
             "{}, {distance} AS d FROM {} WHERE {}",
@@ -60,10 +55,7 @@ impl Rows<'_> {
             space.present()
         ));
         self.conditions(layout, &mut statement)?;
-        statement.push(" ORDER BY d");
-        if let Some(limit) = limit {
-            statement.push(" LIMIT ").bind(limit_of(limit));
-        }
+        statement.push(" ORDER BY d LIMIT ").bind(limit_of(limit));
         Ok(statement)
     }
 
@@ -91,14 +83,11 @@ impl Rows<'_> {
             super::filter::condition(layout, statement, part)?;
         }
         if let Some(within) = &self.search.within {
-            let (array, count) = id.array(statement, within.iter());
             statement.push(" AND ");
-            let one_by_one = self.search.access == Access::IdsThenFilter && count as u64 * FEW < self.table_rows;
-            if one_by_one {
-                // Of a parameter inside a sub-select the server expects few values, and starts from them.
-                id.among_array(statement, &array_of_sub_select(id, &array));
+            if self.search.access == Access::IdsThenFilter {
+                id.among_of(statement, within.iter(), self.table_rows);
             } else {
-                id.among_array(statement, &array);
+                id.among(statement, within.iter());
             }
         }
         if !self.search.excluded.is_empty() || !self.given.is_empty() {
@@ -108,16 +97,6 @@ impl Rows<'_> {
         }
         Ok(())
     }
-}
-
-/// The array, as the result of a sub-select.
-fn array_of_sub_select(id: &IdColumn, array: &str) -> String {
-    let type_name = match id.id_type {
-        crate::value::IdType::Text => "text[]",
-        crate::value::IdType::Integer => "int8[]",
-        crate::value::IdType::Uuid => "uuid[]",
-    };
-    format!("(SELECT {array})::{type_name}")
 }
 
 fn limit_of(limit: usize) -> i64 {

@@ -70,9 +70,8 @@ impl Session {
         ctx: &CallContext,
         statement: &Statement,
     ) -> Result<Vec<PgRow>, StatementError> {
-        let (text, arguments) = match statement.parts() {
-            Ok(parts) => parts,
-            Err(_) => return Err(self.own_error(ErrorKind::Failed, "a value cannot be sent")),
+        let Ok((text, arguments)) = statement.parts() else {
+            return Err(self.own_error(ErrorKind::Failed, "a value cannot be sent"));
         };
         self.run(ctx, async move |link| {
             sqlx::query_with(AssertSqlSafe(text), arguments).fetch_all(&mut link.connection).await

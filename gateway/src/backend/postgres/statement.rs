@@ -46,11 +46,13 @@ impl Statement {
     }
 
     /// The text so far.
+    #[cfg(test)]
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// Appends a whole statement; nothing is bound to this one yet.
+    #[cfg(test)]
     pub(crate) fn append(&mut self, other: &Self) -> &mut Self {
         self.text.push_str(&other.text);
         self.arguments = other.arguments.clone();

@@ -4,6 +4,7 @@
 mod compared;
 mod direct;
 mod ours;
+mod recall;
 mod rivals;
 mod sql;
 mod tables;
@@ -14,6 +15,7 @@ use compared::{Asked, Compared};
 use ours::{Ours, PLANS, Way};
 use rivals::{Client, Rival};
 
+pub use self::recall::recall;
 use super::{
     BenchError, Corpus, Effort, Report, corpus,
     stores::{Examiner, Question, Scratch, ServerAddresses},

@@ -34,6 +34,8 @@ pub(super) enum Way {
     Approximate,
     /// This plan, exactly.
     Plan(PlanKind),
+    /// This plan, and an approximate index may be used.
+    ApproximatePlan(PlanKind),
 }
 
 /// A gateway over one or two stores.
@@ -77,10 +79,10 @@ impl Ours {
         let mut body = question.body.clone();
         options["cache"] = json!("bypass");
         options["deadline_ms"] = json!(60_000);
-        body["exact"] = json!(way != Way::Approximate);
+        body["exact"] = json!(!matches!(way, Way::Approximate | Way::ApproximatePlan(_)));
         // The others return ids only, too.
         body["select"] = json!([]);
-        if let Way::Plan(kind) = way {
+        if let Way::Plan(kind) | Way::ApproximatePlan(kind) = way {
             options["plan"] = json!(kind.as_str());
         }
         body["options"] = options;

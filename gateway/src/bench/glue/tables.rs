@@ -24,6 +24,7 @@ pub(super) fn name(contender: Contender) -> String {
                 Way::Exact => format!("Forebay, {stores}, exact"),
                 Way::Approximate => format!("Forebay, {stores}, not exact"),
                 Way::Plan(kind) => format!("Forebay, {stores}, exact, {}", kind.as_str()),
+                Way::ApproximatePlan(kind) => format!("Forebay, {stores}, not exact, {}", kind.as_str()),
             }
         }
     }

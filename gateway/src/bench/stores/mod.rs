@@ -6,7 +6,7 @@ mod question;
 mod scratch;
 
 pub(super) use names::Names;
-pub(super) use question::{Examiner, Judged, Question, Within, patient};
+pub(super) use question::{Examiner, Judged, Question, Share, Within, patient};
 pub(super) use scratch::{Scratch, connect};
 
 /// Servers that a benchmark may use. It makes a database, and labels, of its own.

@@ -7,21 +7,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::Row;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     PgGraph,
-    degrees::{self, Degrees, Hubs, Sample},
+    degrees::{self, Hubs, Sample},
     layout::EdgeLayout,
     measure,
 };
 use crate::{
     backend::{
         BackendError, CallContext, DegreeStatistics, EdgeStatistics, GraphCosts, GraphStatistics, KnownDegrees,
-        postgres::{EdgeTable, session::Session},
+        postgres::{EdgeTable, session::Session, statistics::expected_rows_of},
     },
     query::{NodeRef, Priority},
+    value::EntityId,
 };
 
 /// Nodes, and edges of a type, of tables of which nothing is known.
@@ -62,14 +62,12 @@ pub(super) async fn learn(graph: &PgGraph) -> Result<(), BackendError> {
     let edges = counts.iter().enumerate().map(|(edge, count)| {
         let mean = count / nodes.max(1.0);
         // It is the same for both directions, `Σ in(v)·out(v)` over the number of edges: two samples are better than one.
-        let after = [&out, &against].map(|direction| direction.after_step.get(edge).copied().flatten());
-        let after: Vec<f64> = after.into_iter().flatten().collect();
-        let after_step = if after.is_empty() { mean } else { after.iter().sum::<f64>() / after.len() as f64 };
+        let after_step = mean_of([out.after_step[edge], against.after_step[edge]]).unwrap_or(mean);
         EdgeStatistics {
             count: count.round() as u64,
             out: out.of_edge(graph.label(), edge, mean, after_step),
             r#in: against.of_edge(graph.label(), edge, mean, after_step),
-            turns: None,
+            turns: mean_of([out.turned[edge], against.turned[edge]]),
         }
     });
     graph.statistics.store(Arc::new(GraphStatistics {
@@ -81,14 +79,24 @@ pub(super) async fn learn(graph: &PgGraph) -> Result<(), BackendError> {
     Ok(())
 }
 
+/// The mean of what is known.
+fn mean_of(values: [Option<f64>; 2]) -> Option<f64> {
+    match values {
+        [Some(a), Some(b)] => Some((a + b) / 2.0),
+        [a, b] => a.or(b),
+    }
+}
+
 /// Degrees in one direction.
 struct Direction {
     /// Of the nodes that have most edges.
     hubs: Arc<Hubs>,
     /// Of some nodes, ascending, by edge type.
     sampled: Vec<Vec<u64>>,
-    /// The mean where a step ends, by edge type; `None` where no edge was seen.
+    /// The mean where a step in this direction ends, by edge type; `None` where no edge was seen.
     after_step: Vec<Option<f64>>,
+    /// The mean where a step against it ends.
+    turned: Vec<Option<f64>>,
 }
 
 async fn direction(
@@ -105,15 +113,36 @@ async fn direction(
         (0..types).for_each(|edge| sampled[edge].push(node[edge]));
     }
     sampled.iter_mut().for_each(|degrees| degrees.sort_unstable());
-    // Steps along the edges end at their targets, and go on from there.
-    let ends = if along { &sample.targets } else { &sample.sources };
-    let mut after_step = Vec::with_capacity(types);
-    for (edge, ends) in ends.iter().enumerate() {
-        let all: Vec<Degrees> = degrees::of(session, ctx, layout, ends, along).await?;
-        let sum: f64 = all.iter().map(|degrees| degrees[edge] as f64).sum();
-        after_step.push((!all.is_empty()).then(|| sum / all.len() as f64));
+    // Steps along the edges end at their targets, steps against them at their sources.
+    let (ends, starts) = if along { (&sample.targets, &sample.sources) } else { (&sample.sources, &sample.targets) };
+    let (mut after_step, mut turned) = (Vec::with_capacity(types), Vec::with_capacity(types));
+    for edge in 0..types {
+        after_step.push(mean_degree(session, ctx, layout, &hubs, &ends[edge], along, edge).await?);
+        turned.push(mean_degree(session, ctx, layout, &hubs, &starts[edge], along, edge).await?);
     }
-    Ok(Direction { hubs: Arc::new(hubs), sampled, after_step })
+    Ok(Direction { hubs: Arc::new(hubs), sampled, after_step, turned })
+}
+
+/// The mean degree of some nodes, which may repeat.
+async fn mean_degree(
+    session: &mut Session,
+    ctx: &CallContext,
+    layout: &EdgeLayout,
+    hubs: &Hubs,
+    nodes: &[EntityId],
+    along: bool,
+    edge: usize,
+) -> Result<Option<f64>, BackendError> {
+    let mut others: Vec<EntityId> = nodes.iter().filter(|node| !hubs.contains_key(*node)).cloned().collect();
+    others.sort_unstable();
+    others.dedup();
+    let degrees = degrees::of(session, ctx, layout, &others, along).await?;
+    let degree = |node: &EntityId| match hubs.get(node) {
+        Some(degrees) => degrees[edge],
+        None => others.binary_search(node).map_or(0, |place| degrees[place][edge]),
+    };
+    let sum: f64 = nodes.iter().map(|node| degree(node) as f64).sum();
+    Ok((!nodes.is_empty()).then(|| sum / nodes.len() as f64))
 }
 
 impl Direction {
@@ -148,28 +177,20 @@ async fn counts(
         let count = match (layout.kind.types[usize::from(edge)].is_some(), known.get(&condition)) {
             (false, _) => 0.0,
             (true, Some(count)) => *count,
-            (true, None) => expected(session, ctx, &format!("SELECT 1 FROM {} WHERE {condition}", layout.from)).await?,
+            (true, None) => {
+                expected_rows_of(session, ctx, &format!("SELECT 1 FROM {} WHERE {condition}", layout.from)).await?
+            }
         };
         known.insert(condition, count);
         counts.push(count);
     }
     let mut nodes: f64 = 0.0;
     if let Some(table) = &layout.nodes {
-        nodes = expected(session, ctx, &format!("SELECT 1 FROM {}", table.from)).await?;
+        nodes = expected_rows_of(session, ctx, &format!("SELECT 1 FROM {}", table.from)).await?;
     }
     for end in [&layout.source, &layout.target] {
         let distinct = format!("SELECT {0} FROM {1} GROUP BY {0}", end.expression, layout.from);
-        nodes = nodes.max(expected(session, ctx, &distinct).await?);
+        nodes = nodes.max(expected_rows_of(session, ctx, &distinct).await?);
     }
     Ok((counts, nodes))
-}
-
-/// The number of rows that the server expects of a query, which it has for views and for tables never analysed too.
-async fn expected(session: &mut Session, ctx: &CallContext, query: &str) -> Result<f64, BackendError> {
-    let rows = session.simple(ctx, &format!("EXPLAIN (FORMAT JSON) {query}")).await?;
-    let estimate = rows.first().and_then(|row| {
-        let plan: serde_json::Value = serde_json::from_str(row.try_get_raw(0).ok()?.as_str().ok()?).ok()?;
-        plan.pointer("/0/Plan/Plan Rows")?.as_f64()
-    });
-    estimate.map(|rows| rows.max(0.0)).ok_or_else(|| session.failed("a plan does not read as expected"))
 }

@@ -8,7 +8,8 @@ use sqlx::postgres::PgRow;
 use tokio::sync::Mutex;
 
 use super::{
-    check, estimate,
+    check,
+    estimate::{self, Cut},
     expand::Expansion,
     joined,
     layout::{self, EdgeLayout},
@@ -203,10 +204,9 @@ impl PgGraph {
         estimate::levels(&self.statistics.load(), self.label(), &anchors, &request.walk, false)
     }
 
-    /// See [`estimate::cut`].
-    fn cut(&self, request: &ReachRequest, targets: &[EntityId]) -> (u8, f64) {
+    fn cut(&self, request: &ReachRequest, targets: &[EntityId]) -> Cut {
         let back = estimate::levels(&self.statistics.load(), self.label(), targets, &request.walk, true);
-        estimate::cut(&self.forward(request), &back)
+        Cut::of(&self.forward(request), &back)
     }
 }
 
@@ -267,11 +267,11 @@ impl GraphStore for PgGraph {
             let unknown = self.unknown_of(ctx, request, &anchors.ids).await?;
             return Ok(Checked { within: Vec::new(), unknown: anchors.unknown(unknown), examined: 0 });
         }
-        let (back, edges) = self.cut(request, candidates);
+        let cut = self.cut(request, candidates);
         let build = |layout: &EdgeLayout| {
-            check::statement(layout, &Anchors::of(layout, self.label(), request), request, candidates, back)
+            check::statement(layout, &Anchors::of(layout, self.label(), request), request, candidates, &cut)
         };
-        let (layout, row) = self.row(ctx, "check", edges, build).await?;
+        let (layout, row) = self.row(ctx, "check", cut.edges, build).await?;
         let unknown = self.unknown(ctx, &layout, request, &row).await?;
         let anchors = Anchors::of(&layout, self.label(), request);
         check::read(&layout, anchors, request, candidates, unknown, &row).map_err(|problem| self.failed(problem))
@@ -313,11 +313,11 @@ impl GraphStore for PgGraph {
         if targets.is_empty() || Anchors::of(&layout, self.label(), request).ids.is_empty() {
             return Ok(vec![None; targets.len()]);
         }
-        let (back, edges) = self.cut(request, targets);
+        let cut = self.cut(request, targets);
         let build = |layout: &EdgeLayout| {
-            paths::statement(layout, &Anchors::of(layout, self.label(), request), request, targets, back)
+            paths::statement(layout, &Anchors::of(layout, self.label(), request), request, targets, &cut)
         };
-        let (layout, row) = self.row(ctx, "paths", edges, build).await?;
+        let (layout, row) = self.row(ctx, "paths", cut.edges, build).await?;
         let unknown = self.unknown(ctx, &layout, request, &row).await?;
         let anchors = Anchors::of(&layout, self.label(), request);
         paths::read(&layout, anchors, request, targets, unknown, &row).map_err(|problem| self.failed(problem))

@@ -202,7 +202,7 @@ async fn an_exact_search_never_goes_through_the_index() {
         let search = search(&vector, 2_000, exact, false);
         let rows = crate::backend::postgres::search::Rows { search: &search, given: &[], table_rows: ROWS as u64 };
         let statement =
-            if exact { rows.exact(&layout, 0, &vector, 10) } else { rows.approximate(&layout, 0, &vector, Some(10)) };
+            if exact { rows.exact(&layout, 0, &vector, 10) } else { rows.approximate(&layout, 0, &vector, 10, false) };
         let mut explain = crate::backend::postgres::statement::Statement::new("EXPLAIN ");
         explain.append(&statement.unwrap());
         let mut session = store.server().session(&ctx, "explain", 0).await.unwrap();

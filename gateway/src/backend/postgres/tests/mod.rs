@@ -1,7 +1,9 @@
 //! The store on a real server. Each test has a database of its own.
 
 mod approximate;
+mod calls;
 mod existing;
+mod learning;
 mod same_as_embedded;
 
 use std::{sync::Arc, time::Duration};

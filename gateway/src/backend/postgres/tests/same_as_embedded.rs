@@ -106,7 +106,7 @@ fn table(rng: &mut StdRng, data: &Dataset, name: &str) -> (EntityTable, String) 
         write!(text, "INSERT INTO {name} VALUES ({});", values.join(", ")).expect("writes");
     }
     if rng.random_bool(0.5) {
-        for (attribute, form) in schema.attributes.iter().zip(&forms).filter(|(_, form)| **form != "json") {
+        for (attribute, _) in schema.attributes.iter().zip(&forms).filter(|(_, form)| **form != "json") {
             write!(text, "CREATE INDEX ON {name} ({});", quoted(&attribute.name)).expect("writes");
         }
         write!(text, "ANALYZE {name};").expect("writes");

@@ -20,6 +20,8 @@ async fn statistics_are_near_those_of_the_embedded_store() {
     assert!(near(known.nodes as f64, exact.nodes as f64), "{} {}", known.nodes, exact.nodes);
     for (known, exact) in known.edges.iter().zip(&exact.edges) {
         assert!(near(known.count as f64, exact.count as f64), "{known:?} {exact:?}");
+        let (turns, exactly) = (known.turns.expect("there are edges"), exact.turns.unwrap());
+        assert!(turns > 0.3 * exactly && turns < 3.0 * exactly, "{known:?} {exact:?}");
         for (known, exact) in [(&known.out, &exact.out), (&known.r#in, &exact.r#in)] {
             assert!(near(known.mean, exact.mean), "{known:?} {exact:?}");
             assert!(near(known.max as f64, exact.max as f64), "{known:?} {exact:?}");
