@@ -24,7 +24,7 @@ pub use finding::{Finding, Weight};
 pub use graph::{Checked, GraphCapabilities, GraphStore, Neighbour, NodeScope, Path, PathStep, Reach, ReachRequest};
 pub use ids::{IdSet, IdSpace};
 pub use statistics::{
-    AnnCosts, AttributeStatistics, DegreeStatistics, EdgeStatistics, GraphCosts, GraphStatistics, Histogram,
+    AnnCosts, AttributeStatistics, DegreeStatistics, EdgeStatistics, Filtering, GraphCosts, GraphStatistics, Histogram,
     KnownDegrees, VectorCosts, VectorStatistics,
 };
 pub use vector::{

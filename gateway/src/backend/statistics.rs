@@ -83,6 +83,23 @@ pub struct VectorCosts {
     pub id_ns: f64,
     /// Fetching one row's attributes.
     pub fetch_ns: f64,
+    /// Returning one hit.
+    pub hit_ns: f64,
+    /// So many times as many hits as asked for are fetched by an exact search that is likely to be asked for more.
+    pub ahead: f64,
+    /// How the rows that pass a filter are found.
+    pub filtering: Filtering,
+}
+
+/// How a store finds the rows that pass a filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Filtering {
+    /// As it is told: every leaf by its index and then what is in all of the results, or row by row.
+    #[default]
+    AsTold,
+    /// As it sees fit, whatever it is told: by the index that returns least, the rest tested on each row that it returns, or
+    /// by reading all rows.
+    ItsOwnWay,
 }
 
 /// What a graph store knows.

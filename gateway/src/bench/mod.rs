@@ -10,6 +10,7 @@ mod glue;
 mod l1;
 mod overhead;
 mod plan;
+mod pool;
 mod report;
 mod stores;
 mod timing;
@@ -24,6 +25,7 @@ pub use glue::{GlueOptions, glue, recall};
 pub use l1::l1;
 pub use overhead::overhead;
 pub use plan::plan;
+pub use pool::pool;
 pub use report::{Figure, Goal, Report};
 pub use stores::ServerAddresses;
 

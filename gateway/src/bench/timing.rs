@@ -15,6 +15,10 @@ impl Samples {
         self.0.extend(other);
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = f64> + '_ {
+        self.0.iter().copied()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -74,6 +74,8 @@ enum Name {
     Recall,
     /// What the gateway adds to a statement of Postgres and of Neo4j, against direct drivers
     Overhead,
+    /// Interactive queries beside a crowd of batch clients, against a pool that serves whoever came first
+    Pool,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
@@ -85,6 +87,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Name::Footprint => return finish(args, &footprint(args, &corpus)?),
         Name::Glue => return finish(args, &on_servers(args, &corpus, bench::glue)?),
         Name::Recall => return finish(args, &on_servers(args, &corpus, bench::recall)?),
+        Name::Pool => bench::pool(&args.servers()?, args.effort()),
         Name::Overhead => {
             let servers = args.servers()?;
             bench::overhead(&corpus, &servers, args.effort(), &mut Shown::new())

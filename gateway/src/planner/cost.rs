@@ -5,7 +5,7 @@
 use planner_model::{Feature, Features};
 
 use super::{Estimates, Input, Operator, Plan, PlanKind, Probe, estimate::selectivity};
-use crate::backend::{Access, GraphCosts, VectorCosts};
+use crate::backend::{Access, Filtering, GraphCosts, VectorCosts};
 
 /// What a candidate is expected to do.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -84,14 +84,14 @@ impl Pricer<'_> {
             Operator::RankReached => self.walk().then(self.restricted(Access::IdsThenFilter)),
             Operator::AnnWithin { ids, access, .. } => self.ids(ids).then(self.restricted(*access)),
             Operator::CheckWithin { candidates, batch } => {
-                self.ranked(candidates).then(self.check(self.wanted(), *batch as f64))
+                self.ranked(candidates, true).then(self.check(self.wanted(), *batch as f64))
             }
             Operator::Intersect { candidates, ids } => {
-                let (ranked, ids) = (self.ranked(candidates), self.ids(ids));
+                let (ranked, ids) = (self.ranked(candidates, true), self.ids(ids));
                 let overhead = if ids.calls > 0.0 && ranked.calls > 0.0 { self.vector.call_us } else { 0.0 };
                 ranked.beside(ids, overhead)
             }
-            other => self.ranked(other),
+            other => self.ranked(other, false),
         }
     }
 
@@ -103,10 +103,14 @@ impl Pricer<'_> {
 
     /// Scoring and ordering rows.
     fn score(&self, rows: f64) -> Work {
-        let per_row = if self.input.dimensions == 0 {
-            0.0
-        } else {
-            self.input.dimensions as f64 / 64.0 * self.vector.score_ns + self.vector.order_ns
+        let order_ns = match self.vector.filtering {
+            Filtering::AsTold => self.vector.order_ns,
+            // Reading the row, which is paid where it is found.
+            Filtering::ItsOwnWay => 0.0,
+        };
+        let per_row = match self.input.dimensions {
+            0 => 0.0,
+            dimensions => dimensions as f64 / 64.0 * self.vector.score_ns + order_ns,
         };
         Work { us: rows * per_row / 1e3, io: rows, flop: rows * 2.0 * self.input.dimensions as f64, ..Work::default() }
     }
@@ -117,16 +121,39 @@ impl Pricer<'_> {
         Work { us: tests * self.vector.test_ns / 1e3, io: tests, flop: tests * 100.0, ..Work::default() }
     }
 
-    /// Finding the rows that pass the filter by its indexes.
-    fn index(&self) -> Work {
-        // A bitmap is never free: an empty one still walks its containers, a 64th of the rows or so.
-        let rows = self.estimates.rows * (self.estimates.indexed + self.estimates.leaves / 64.0);
-        Work { us: rows * self.vector.index_ns / 1e3, io: rows, flop: rows * 100.0, index: 0.5, ..Work::default() }
+    /// Finding the rows that pass the filter.
+    fn filtered(&self) -> Work {
+        let Estimates { rows, leaves, .. } = *self.estimates;
+        match self.vector.filtering {
+            Filtering::AsTold => {
+                // A bitmap is never free: an empty one still walks its containers, a 64th of the rows or so.
+                let rows = rows * (self.estimates.indexed + leaves / 64.0);
+                Work {
+                    us: rows * self.vector.index_ns / 1e3,
+                    io: rows,
+                    flop: rows * 100.0,
+                    index: 0.5,
+                    ..Work::default()
+                }
+            }
+            Filtering::ItsOwnWay => {
+                let work = |rows: f64, find_ns: f64, index| Work {
+                    us: rows * (find_ns + leaves * self.vector.test_ns) / 1e3,
+                    io: rows,
+                    flop: rows * leaves * 100.0,
+                    index,
+                    ..Work::default()
+                };
+                let by_index = work(rows * self.estimates.narrowest, self.vector.index_ns, 0.5);
+                let by_reading = work(rows, self.vector.order_ns, 0.0);
+                if leaves > 0.0 && by_index.us < by_reading.us { by_index } else { by_reading }
+            }
+        }
     }
 
     fn vector_call(&self, hits: f64) -> Work {
         Work {
-            us: self.vector.call_us,
+            us: self.vector.call_us + hits * self.vector.hit_ns / 1e3,
             calls: 1.0,
             bytes: hits * HIT_BYTES,
             candidates: hits,
@@ -135,21 +162,24 @@ impl Pricer<'_> {
         }
     }
 
-    /// A source of ranked candidates.
-    fn ranked(&self, operator: &Operator) -> Work {
+    /// A source of ranked candidates. Behind a gate it is likely to be asked for more.
+    fn ranked(&self, operator: &Operator, gated: bool) -> Work {
         match operator {
             Operator::Ann { access, first } => {
+                let passing = self.estimates.rows * self.estimates.selectivity.likely;
                 let taken = self.wanted().max((*first as f64).min(self.estimates.rows));
-                let call = self.vector_call(taken);
-                match access {
-                    Access::FilterThenRank => {
-                        let passing = self.estimates.rows * self.estimates.selectivity.likely;
-                        call.then(self.index()).then(self.score(passing))
+                let ahead = if gated { self.vector.ahead.max(1.0) } else { 1.0 };
+                let exact = self.vector_call((taken * ahead).min(passing.max(taken)));
+                match (access, self.vector.filtering) {
+                    (Access::RankThenFilter, _) if self.input.ann.is_some() => {
+                        self.vector_call(taken).then(self.approximate(taken))
                     }
-                    Access::RankThenFilter if self.input.ann.is_some() => call.then(self.approximate(taken)),
-                    Access::RankThenFilter | Access::IdsThenFilter => {
+                    (Access::FilterThenRank, _) | (_, Filtering::ItsOwnWay) => {
+                        exact.then(self.filtered()).then(self.score(passing))
+                    }
+                    (Access::RankThenFilter | Access::IdsThenFilter, Filtering::AsTold) => {
                         let passed = taken / self.estimates.selectivity.likely.max(1e-9);
-                        call.then(self.score(self.estimates.rows)).then(self.test(passed.min(self.estimates.rows)))
+                        exact.then(self.score(self.estimates.rows)).then(self.test(passed.min(self.estimates.rows)))
                     }
                 }
             }
@@ -176,7 +206,7 @@ impl Pricer<'_> {
             return walk;
         }
         let passing = self.estimates.rows * self.estimates.selectivity.likely;
-        walk.then(self.vector_call(taken)).then(self.index()).then(self.score(passing))
+        walk.then(self.vector_call(taken)).then(self.filtered()).then(self.score(passing))
     }
 
     /// A cached list, and the search that replaces it when too few of its items survive.
@@ -196,7 +226,7 @@ impl Pricer<'_> {
         if !list.exhausted && expected < 2.0 * need {
             // From certainly enough (twice the need) to certainly short (half of it).
             let short = ((2.0 * need - expected) / (1.5 * need).max(1e-9)).clamp(0.0, 1.0);
-            let search = self.ranked(&Operator::Ann { access: Access::RankThenFilter, first: list.length });
+            let search = self.ranked(&Operator::Ann { access: Access::RankThenFilter, first: list.length }, false);
             work = work.then(search.scaled(short));
         }
         work
@@ -233,11 +263,17 @@ impl Pricer<'_> {
         let matches = self.estimates.matches;
         let from_ids = Work { us: reached * self.vector.id_ns / 1e3, io: reached, index: 1.0, ..Work::default() };
         let call = self.vector_call(matches.min(self.input.query.need() as f64));
+        let one_by_one = from_ids.then(self.test(reached));
+        // Two sets meet: far cheaper than starting from each id.
+        let met = from_ids.scaled(0.125).then(self.filtered());
         match access {
-            Access::IdsThenFilter => call.then(from_ids).then(self.test(reached)).then(self.score(matches)),
+            Access::IdsThenFilter => call.then(one_by_one).then(self.score(matches)),
             Access::FilterThenRank => {
-                // Two bitmaps meet: far cheaper than starting from each id.
-                call.then(from_ids.scaled(0.125)).then(self.index()).then(self.score(matches))
+                let found = match self.vector.filtering {
+                    Filtering::ItsOwnWay if one_by_one.us <= met.us => one_by_one,
+                    Filtering::ItsOwnWay | Filtering::AsTold => met,
+                };
+                call.then(found).then(self.score(matches))
             }
             Access::RankThenFilter => {
                 let tested = self.wanted() / self.estimates.selectivity.likely.max(1e-9);

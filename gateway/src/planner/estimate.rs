@@ -59,12 +59,18 @@ pub(super) struct Selectivity {
     pub leaves: f64,
     /// Sum over the leaves of the fraction that passes each: rows that indexes return, per row.
     pub indexed: f64,
+    /// The fraction that passes the part of the filter that lets least pass: rows that the best index alone returns, per
+    /// row.
+    pub narrowest: f64,
 }
 
 /// The fraction of entities that pass a filter.
 pub(super) fn selectivity(filter: &Filter, statistics: &VectorStatistics) -> Selectivity {
-    let mut work = Selectivity { fraction: Fraction::ALL, leaves: 0.0, indexed: 0.0 };
+    let mut work = Selectivity { fraction: Fraction::ALL, leaves: 0.0, indexed: 0.0, narrowest: 1.0 };
     work.fraction = estimate(filter, statistics, &mut work);
+    if !matches!(filter, Filter::And(_)) {
+        work.narrowest = work.fraction.likely;
+    }
     work
 }
 
@@ -73,9 +79,7 @@ fn estimate(filter: &Filter, statistics: &VectorStatistics, work: &mut Selectivi
         Filter::Everything => return Fraction::ALL,
         Filter::Nothing => return Fraction::NONE,
         Filter::Not(inner) => return estimate(inner, statistics, work).negate(),
-        Filter::And(parts) => {
-            return parts.iter().fold(Fraction::ALL, |all, part| all.and(estimate(part, statistics, work)));
-        }
+        Filter::And(parts) => return conjunction(parts, statistics, work),
         Filter::Or(parts) => {
             return parts.iter().fold(Fraction::NONE, |any, part| any.or(estimate(part, statistics, work)));
         }
@@ -103,6 +107,51 @@ fn estimate(filter: &Filter, statistics: &VectorStatistics, work: &mut Selectivi
     work.leaves += 1.0;
     work.indexed += leaf.likely;
     leaf
+}
+
+/// Parts that all have to hold. Two ends of a range of one attribute are one part: they are anything but independent.
+fn conjunction(parts: &[Filter], statistics: &VectorStatistics, work: &mut Selectivity) -> Fraction {
+    let mut all = Fraction::ALL;
+    let mut ends: Vec<(u16, bool, Fraction)> = Vec::new();
+    let mut holds = |part: Fraction, work: &mut Selectivity| {
+        work.narrowest = work.narrowest.min(part.likely);
+        all = all.and(part);
+    };
+    for part in parts {
+        let own = estimate(part, statistics, work);
+        let Filter::Compare(Field::Attribute(index), comparison, _) = part else {
+            holds(own, work);
+            continue;
+        };
+        let upper = matches!(comparison, Comparison::Less | Comparison::LessOrEqual);
+        match ends.iter().position(|(other, is_upper, _)| other == index && *is_upper != upper) {
+            Some(place) => {
+                let (_, _, other) = ends.swap_remove(place);
+                let both = statistics
+                    .attributes
+                    .get(usize::from(*index))
+                    .map_or(own.and(other), |known| between(known, own, other));
+                // The index is gone through once, from one end to the other.
+                work.indexed += both.likely - own.likely - other.likely;
+                holds(both, work);
+            }
+            None => ends.push((*index, upper, own)),
+        }
+    }
+    ends.into_iter().for_each(|(_, _, end)| holds(end, work));
+    all
+}
+
+/// The fraction between two ends: every value that is there is below the upper one, above the lower one, or both.
+fn between(known: &AttributeStatistics, a: Fraction, b: Fraction) -> Fraction {
+    let present = 1.0 - known.null_fraction;
+    // A range that is narrower than the statistics can tell still holds a value or so.
+    let least = (present / known.distinct.max(1.0)).min(a.likely).min(b.likely);
+    Fraction::new(
+        a.low + b.low - present,
+        (a.likely + b.likely - present).max(least),
+        (a.high + b.high - present).max(least),
+    )
 }
 
 fn attribute(

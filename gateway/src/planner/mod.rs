@@ -109,6 +109,8 @@ pub struct Estimates {
     pub leaves: f64,
     /// Rows that the filter's indexes return, as a multiple of all rows.
     pub indexed: f64,
+    /// Rows that the best of the filter's indexes returns, as a fraction of all rows.
+    pub narrowest: f64,
     /// Distinct nodes reached; the true number where the reach is cached.
     pub reach: f64,
     /// Edges that a traversal looks at.
@@ -326,6 +328,7 @@ fn estimates(input: &Input<'_>) -> Estimates {
         selectivity: selectivity.fraction,
         leaves: selectivity.leaves,
         indexed: selectivity.indexed,
+        narrowest: selectivity.narrowest,
         reach,
         edges,
         fan_out,

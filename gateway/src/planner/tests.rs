@@ -20,6 +20,7 @@ fn vectors(rows: u64) -> VectorStatistics {
         index_ns: 1.0,
         id_ns: 20.0,
         fetch_ns: 200.0,
+        ..VectorCosts::default()
     };
     let keyword = crate::backend::AttributeStatistics {
         null_fraction: 0.0,

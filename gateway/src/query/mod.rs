@@ -2,7 +2,7 @@
 //!
 //! A [`Query`] is canonical by construction: defaults are expanded, filters normalised, lists sorted and de-duplicated,
 //! names resolved to indices of the [`CollectionSchema`]. Two bodies that mean the same by the documented rewrites give
-//! equal queries, so [`Query::print`] is the cache key's text. [`Options`] say how to get the answer and are no part of
+//! equal queries, so [`Query::key_bytes`] are the cache key's. [`Options`] say how to get the answer and are no part of
 //! it. This room knows no store, no HTTP and no plan.
 
 mod canonical;
@@ -183,6 +183,12 @@ impl Query {
     /// The canonical text: compact JSON with every default written out. `parse` of it gives this query again.
     pub fn print(&self, schema: &CollectionSchema) -> String {
         canonical::print(self, schema)
+    }
+
+    /// What keys are made from: the canonical text, but for the components of vectors. Equal queries, and only those, have equal
+    /// bytes.
+    pub fn key_bytes(&self, schema: &CollectionSchema) -> Vec<u8> {
+        canonical::key_bytes(self, schema)
     }
 
     /// The number of ranked entities that decide the answer: `offset + limit`.

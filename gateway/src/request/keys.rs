@@ -9,11 +9,11 @@ use crate::{
 };
 
 /// The key of an answer: what is asked, of which data, seen by whom.
-pub(super) fn of_answer(collection: &Collection, view: &View, canonical: &str) -> Digest {
+pub(super) fn of_answer(collection: &Collection, view: &View, query: &Query) -> Digest {
     KeyBuilder::new("answer")
         .optional(view.tenant.as_ref().map(|scope| scope.tenant.as_bytes()))
         .part(&collection.digest)
-        .part(canonical.as_bytes())
+        .part(&query.key_bytes(&collection.schema))
         .finish()
 }
 

@@ -57,7 +57,6 @@ struct Understood {
     forced: Filter,
     query: Query,
     options: Options,
-    canonical: String,
     key: Digest,
 }
 
@@ -169,11 +168,10 @@ impl<'a> Life<'a> {
             return Err(Problem::new(Code::Forbidden, "a credential that is bound to a tenant cannot ask for plans"));
         }
         let started = self.spent(Step::Understand, started);
-        let canonical = query.print(&collection.schema);
-        let key = keys::of_answer(collection, &view, &canonical);
+        let key = keys::of_answer(collection, &view, &query);
         self.spent(Step::Key, started);
         let (collection, forced) = (collection.clone(), view.forced());
-        Ok(Understood { collection, view, forced, query, options, canonical, key })
+        Ok(Understood { collection, view, forced, query, options, key })
     }
 
     /// **lookup**: whether a stored answer may be served. Leaves what the cache said in the report.
@@ -498,7 +496,8 @@ impl<'a> Life<'a> {
         let mut cached = Vec::new();
         cached.extend(prepared.held.reach.as_ref().map(|_| "reach"));
         cached.extend(prepared.held.list.as_ref().map(|_| "list"));
-        PlanReport::new(&prepared.planned, understood.canonical.clone(), cached)
+        let canonical = understood.query.print(&understood.collection.schema);
+        PlanReport::new(&prepared.planned, canonical, cached)
     }
 
     fn answer(&self, body: bytes::Bytes, etag: Option<ETag>, age: Duration, groups: Groups) -> Answer {

@@ -20,7 +20,7 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    backend::{CallContext, GraphCosts, VectorCosts},
+    backend::{CallContext, Filtering, GraphCosts, VectorCosts},
     query::{Comparison, Direction, Field, Filter, Priority, Walk},
     value::{AttributeValue, Literal, Number},
 };
@@ -42,6 +42,9 @@ pub(super) const TYPICAL_VECTOR: VectorCosts = VectorCosts {
     index_ns: 2.0,
     id_ns: 5.0,
     fetch_ns: 200.0,
+    hit_ns: 50.0,
+    ahead: 1.0,
+    filtering: Filtering::AsTold,
 };
 /// Typical of a current server.
 pub(super) const TYPICAL_GRAPH: GraphCosts = GraphCosts { call_us: 2.0, edge_ns: 4.0, node_ns: 3.0 };

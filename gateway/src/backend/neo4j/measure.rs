@@ -8,13 +8,15 @@ use serde::Deserialize;
 use super::{
     Neo4jGraph,
     keys::{self, RawId},
+    reach::{self, Form, Reached},
     server::Work,
-    statement::Statement,
+    statement::{Parameters, Statement},
     statistics::Learnt,
 };
 use crate::{
-    backend::{BackendError, CallContext, GraphCosts},
-    query::NodeRef,
+    backend::{BackendError, CallContext, GraphCosts, ReachRequest},
+    query::{Direction, NodeRef, Walk},
+    value::{EntityId, IdType},
 };
 
 /// Typical of a current server on the same machine.
@@ -41,8 +43,9 @@ struct Listed {
 /// Measures; what cannot be measured on this data is typical.
 pub(super) async fn costs(graph: &Neo4jGraph, ctx: &CallContext, edges: &[Learnt]) -> Result<GraphCosts, BackendError> {
     let mut costs = TYPICAL;
-    let call = median_us::<Counted>(graph, ctx, &Statement::new("RETURN 1 AS count")).await?;
-    costs.call_us = call.max(1.0);
+    let trip_us = median_us::<Counted>(graph, ctx, &Statement::new("RETURN 1 AS count")).await?;
+    // A walk costs more than a round trip before its first edge.
+    costs.call_us = median_us::<Reached>(graph, ctx, &nowhere(graph, edges.len())).await?.max(trip_us).max(1.0);
 
     let sides =
         edges.iter().enumerate().flat_map(|(edge, learnt)| [(edge, "->", &learnt.out), (edge, "<-", &learnt.r#in)]);
@@ -54,9 +57,25 @@ pub(super) async fn costs(graph: &Neo4jGraph, ctx: &CallContext, edges: &[Learnt
     let ids = format!("collect({}) AS ids", graph.cypher.entity_id("m"));
     let listed = median_us::<Listed>(graph, ctx, &step(graph, edge, way, hub, &ids)).await?;
     let each = |us: f64, typical: f64| if us > 0.0 { us * 1e3 / degree as f64 } else { typical / 4.0 };
-    costs.edge_ns = each(counted - costs.call_us, costs.edge_ns);
+    costs.edge_ns = each(counted - trip_us, costs.edge_ns);
     costs.node_ns = each(listed - counted, costs.node_ns);
     Ok(costs)
+}
+
+/// A walk from a node that is most likely not there.
+fn nowhere(graph: &Neo4jGraph, edges: usize) -> Statement {
+    let id = match graph.schema.id_type {
+        IdType::Text => EntityId::Text("\u{1}".into()),
+        IdType::Integer => EntityId::Integer(i64::MIN + 1),
+        IdType::Uuid => EntityId::Uuid(uuid::Uuid::max()),
+    };
+    let request = ReachRequest {
+        anchors: vec![NodeRef { label: graph.entity, id }],
+        walk: Walk { edges: (0..edges as u16).collect(), direction: Direction::Both, hops: 2 },
+        include_anchors: false,
+        scope: None,
+    };
+    reach::statement(&graph.cypher, &request, Form::Apart, None, Parameters::default())
 }
 
 /// A statement that takes one step from a node.

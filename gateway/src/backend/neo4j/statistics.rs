@@ -43,6 +43,8 @@ pub(super) struct Side {
     max: u64,
     after_step: f64,
     pub(super) hubs: HashMap<NodeRef, u64>,
+    /// They are all nodes that have any.
+    whole: bool,
 }
 
 /// One edge type.
@@ -57,8 +59,8 @@ pub(super) struct Learnt {
 
 impl Side {
     fn statistics(self) -> DegreeStatistics {
-        let Self { mean, p99, max, after_step, hubs } = self;
-        let known = move |node: &NodeRef| hubs.get(node).copied();
+        let Self { mean, p99, max, after_step, hubs, whole } = self;
+        let known = move |node: &NodeRef| hubs.get(node).copied().or(whole.then_some(0));
         DegreeStatistics { mean, p99, max, mean_after_step: after_step, known: Some(Arc::new(known)) }
     }
 }
@@ -178,7 +180,9 @@ async fn degrees(
     };
 
     let mean = count as f64 / nodes as f64;
-    let least = (HUB_FACTOR * mean).max(LEAST_HUB);
+    // Of a few nodes everything can be kept.
+    let few = nodes <= HUBS as u64;
+    let least = if few { 1.0 } else { (HUB_FACTOR * mean).max(LEAST_HUB) };
     let ends = if whole {
         format!("MATCH (n:{labels})")
     } else {
@@ -206,6 +210,7 @@ async fn degrees(
         max: hubs.values().copied().max().max(max).unwrap_or(0),
         after_step: after.unwrap_or(mean),
         hubs,
+        whole: few,
     };
     Ok(Learnt {
         count,

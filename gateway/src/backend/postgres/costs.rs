@@ -7,7 +7,7 @@ use sqlx::Row;
 
 use super::{
     PgEntities,
-    cursor::parameters,
+    cursor::{AHEAD, parameters},
     layout::Layout,
     sample::source,
     search::Rows,
@@ -16,7 +16,7 @@ use super::{
     statement::Statement,
 };
 use crate::{
-    backend::{Access, AnnCosts, BackendError, CallContext, Ranking, Search, VectorCosts},
+    backend::{Access, AnnCosts, BackendError, CallContext, Filtering, IdSet, Ranking, Search, VectorCosts},
     query::Filter,
     value::EntityId,
 };
@@ -30,6 +30,9 @@ pub(super) const TYPICAL: VectorCosts = VectorCosts {
     index_ns: 700.0,
     id_ns: 2_000.0,
     fetch_ns: 3_000.0,
+    hit_ns: 1_000.0,
+    ahead: AHEAD as f64,
+    filtering: Filtering::ItsOwnWay,
 };
 
 /// Rows of a sample.
@@ -55,11 +58,15 @@ pub(super) async fn measure(
     let mut costs = TYPICAL;
     // The first answer waits for the statement to be prepared.
     median(session, ctx, &Statement::new("SELECT 1")).await?;
-    costs.call_us = median(session, ctx, &Statement::new("SELECT 1")).await?.max(5.0);
-    let per_row = |us: f64, rows: usize| (us - costs.call_us).max(0.0) * 1e3 / rows as f64;
+    let trip_us = median(session, ctx, &Statement::new("SELECT 1")).await?.max(5.0);
+    costs.call_us = trip_us;
+    let per_row = |us: f64, rows: usize| (us - trip_us).max(0.0) * 1e3 / rows as f64;
     let from = source(layout, rows, SAMPLE);
 
     let ids = sampled_ids(session, ctx, layout, &from).await?;
+    let began = Instant::now();
+    let again = sampled_ids(session, ctx, layout, &from).await?;
+    let listed = began.elapsed().as_secs_f64() * 1e6;
     if ids.len() < MIN_ROWS {
         return Ok((costs, without_index(store, layout)));
     }
@@ -94,6 +101,11 @@ pub(super) async fn measure(
         };
         if space.dimensions > widest {
             widest = space.dimensions;
+            // A search costs more than a round trip before its first row: it is planned, and the vector is sent.
+            let search = among_one(index, &vector, ids.first());
+            let statement = Rows { search: &search, given: &[], table_rows: rows }.exact(layout, index, &vector, 10);
+            let statement = statement.map_err(|problem| session.failed(problem))?;
+            costs.call_us = median(session, ctx, &statement).await?.max(trip_us);
             let (read, scored) = scan(session, ctx, space, &vector, &from).await?;
             let count = ids.len();
             costs.order_ns = per_row(read, count).clamp(50.0, 20_000.0);
@@ -101,13 +113,29 @@ pub(super) async fn measure(
             costs.score_ns = ((scored - read).max(0.0) * 1e3 / count as f64 / blocks).clamp(2.0, 10_000.0);
             // One more condition is a small part of reading a row.
             costs.test_ns = (costs.order_ns / 4.0).clamp(30.0, 2_000.0);
+            costs.hit_ns = (per_row(listed, again.len()) - costs.order_ns).clamp(200.0, 20_000.0);
         }
         ann.push(match space.index {
-            Some(kind) => Some(ann_costs(session, ctx, layout, (index, kind), &vector, rows, costs.call_us).await?),
+            Some(kind) => Some(ann_costs(session, ctx, layout, (index, kind), &vector, rows, trip_us).await?),
             None => None,
         });
     }
     Ok((costs, ann))
+}
+
+/// An exact search among at most one entity.
+fn among_one(space: u16, vector: &[f32], id: Option<&EntityId>) -> Search {
+    Search {
+        ranking: Ranking::Similarity { space, vector: vector.into() },
+        filter: Filter::Everything,
+        within: Some(IdSet::from_ids(id.cloned().into_iter().collect())),
+        access: Access::FilterThenRank,
+        threshold: None,
+        excluded: Vec::new(),
+        exact: true,
+        expected: 1,
+        widens: false,
+    }
 }
 
 fn without_index(store: &PgEntities, layout: &Layout) -> Vec<Option<AnnCosts>> {
@@ -165,7 +193,7 @@ async fn ann_costs(
     (space, kind): (u16, AnnIndex),
     vector: &[f32],
     rows: u64,
-    call_us: f64,
+    trip_us: f64,
 ) -> Result<AnnCosts, BackendError> {
     const SHORT: usize = 10;
     const LONG: usize = 400;
@@ -191,7 +219,7 @@ async fn ann_costs(
         *time = median(session, ctx, &statement).await?;
     }
     let visit_ns = ((times[1] - times[0]) * 1e3 / (LONG - SHORT) as f64).clamp(200.0, 1e6);
-    let start_us = (times[0] - call_us - visit_ns * SHORT as f64 / 1e3).max(10.0);
+    let start_us = (times[0] - trip_us - visit_ns * SHORT as f64 / 1e3).max(10.0);
     let max_rows = match kind {
         AnnIndex::Hnsw => {
             let setting = session.simple(ctx, "SELECT current_setting('hnsw.max_scan_tuples', true)").await?;

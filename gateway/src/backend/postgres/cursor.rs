@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// So many times what was asked for is fetched by an exact search that is likely to be asked for more.
-const AHEAD: usize = 8;
+pub(super) const AHEAD: usize = 8;
 
 /// Most rows fetched ahead.
 const MOST_AHEAD: usize = 16_384;

@@ -105,15 +105,23 @@ fn gateway(collection: Collection) -> Gateway {
     Gateway::new(Catalog::new([collection]), &server, &cache, None, Arc::<Metrics>::default())
 }
 
-fn body(question: &Question, plan: Option<&str>) -> Bytes {
+/// Attributes would be one more statement, so none are asked for.
+fn search_body(question: &Question) -> Bytes {
     let mut body = question.body.clone();
     body["exact"] = json!(true);
-    // Attributes would be one more statement.
     body["select"] = json!([]);
     body["options"] = json!({ "cache": "bypass" });
-    if let Some(plan) = plan {
-        body["options"]["plan"] = json!(plan);
+    Bytes::from(body.to_string())
+}
+
+/// The walk alone: what is reached, by id.
+fn walk_body(question: &Question) -> Bytes {
+    let mut body = question.body.clone();
+    if let Some(fields) = body.as_object_mut() {
+        fields.remove("vector");
     }
+    body["select"] = json!([]);
+    body["options"] = json!({ "cache": "bypass", "plan": "graph-first" });
     Bytes::from(body.to_string())
 }
 
@@ -154,7 +162,7 @@ impl Vectors {
                 expected: question.limit,
                 widens: false,
             };
-            (search, question.limit, body(&question, None))
+            (search, question.limit, search_body(&question))
         });
         let gateways = Gateways::new(of(near), of(far))?;
         Ok(Self { questions: questions.collect(), direct, store, gateways })
@@ -233,7 +241,7 @@ impl Graph {
                 include_anchors: false,
                 scope: None,
             };
-            Some((request, body(question, Some("graph-first"))))
+            Some((request, walk_body(question)))
         });
         let direct = scratch.driver()?.ok_or_else(missing)?;
         Ok(Self { questions: questions.collect(), direct, store, gateways: Gateways::new(of(near), of(far))? })

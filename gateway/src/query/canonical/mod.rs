@@ -1,7 +1,7 @@
 //! The canonical text of a query: compact JSON, every default written out, fields in one order.
 //!
-//! It is what the cache key is made from and what logs show. `parse` of it gives the query again, so it says
-//! everything that can change the answer.
+//! It is what plans and logs show. `parse` of it gives the query again, so it says everything that can change the answer. Cache
+//! keys are made from the same with the components of vectors as they are in memory: printing them takes longer than all else.
 
 mod filter;
 
@@ -12,20 +12,31 @@ use crate::catalog::{CollectionSchema, GraphSchema};
 
 pub(super) fn print(query: &Query, schema: &CollectionSchema) -> String {
     let mut out = Text::default();
+    write(&mut out, query, schema);
+    String::from_utf8(out.bytes).expect("only strings were written")
+}
+
+pub(super) fn key_bytes(query: &Query, schema: &CollectionSchema) -> Vec<u8> {
+    let mut out = Text { raw_vectors: true, ..Text::default() };
+    write(&mut out, query, schema);
+    out.bytes
+}
+
+fn write(out: &mut Text, query: &Query, schema: &CollectionSchema) {
     out.raw("{\"collection\":").string(&schema.name);
     out.raw(",\"vector\":");
     match &query.vector {
-        Some(clause) => vector(&mut out, clause, schema),
+        Some(clause) => vector(out, clause, schema),
         None => out.null(),
     }
     out.raw(",\"filter\":");
-    filter::print(&mut out, &query.filter, schema);
+    filter::print(out, &query.filter, schema);
     out.raw(",\"within\":");
     match (&query.within, &schema.graph) {
         (Some(within), Some(graph)) => {
             out.raw("{\"from\":");
-            anchors(&mut out, &within.from, schema, graph);
-            walk(&mut out, &within.walk, graph);
+            anchors(out, &within.from, schema, graph);
+            walk(out, &within.walk, graph);
             out.raw(",\"include_anchors\":").boolean(within.include_anchors).raw("}");
         }
         _ => out.null(),
@@ -34,7 +45,7 @@ pub(super) fn print(query: &Query, schema: &CollectionSchema) -> String {
     match (&query.expand, &schema.graph) {
         (Some(expand), Some(graph)) => {
             out.raw("{\"per_item\":").integer(expand.per_item);
-            walk(&mut out, &expand.walk, graph);
+            walk(out, &expand.walk, graph);
             out.raw("}");
         }
         _ => out.null(),
@@ -54,7 +65,6 @@ pub(super) fn print(query: &Query, schema: &CollectionSchema) -> String {
     out.raw("],\"include\":{\"scores\":").boolean(query.include.scores);
     out.raw(",\"paths\":").boolean(query.include.paths);
     out.raw(",\"vectors\":").boolean(query.include.vectors).raw("}}");
-    String::from_utf8(out.0).expect("only strings were written")
 }
 
 fn vector(out: &mut Text, clause: &VectorClause, schema: &CollectionSchema) {
@@ -77,6 +87,7 @@ fn vector(out: &mut Text, clause: &VectorClause, schema: &CollectionSchema) {
 
 fn term(out: &mut Text, term: &VectorTerm) {
     match term {
+        VectorTerm::Values(values) if out.raw_vectors => out.components(values),
         VectorTerm::Values(values) => {
             out.raw("\"values\":[");
             out.separated(values.iter(), |out, value| out.single(*value));
@@ -122,11 +133,22 @@ fn walk(out: &mut Text, walk: &Walk, graph: &GraphSchema) {
 
 /// JSON text under construction.
 #[derive(Default)]
-struct Text(Vec<u8>);
+struct Text {
+    bytes: Vec<u8>,
+    /// The components of vectors are written as they are in memory.
+    raw_vectors: bool,
+}
 
 impl Text {
+    /// Components after their number, so that where they end does not depend on what they are. −0 is not among them.
+    fn components(&mut self, values: &[f32]) {
+        self.raw("\"values\":");
+        self.bytes.extend_from_slice(&(values.len() as u64).to_le_bytes());
+        values.iter().for_each(|value| self.bytes.extend_from_slice(&value.to_le_bytes()));
+    }
+
     fn raw(&mut self, text: &str) -> &mut Self {
-        self.0.extend_from_slice(text.as_bytes());
+        self.bytes.extend_from_slice(text.as_bytes());
         self
     }
 
@@ -153,18 +175,18 @@ impl Text {
     /// The shortest digits that read as this value. The reader goes by way of a double, which for a few values (such as
     /// 7.038531e-26) leads from the shortest digits to a neighbour; those are printed as doubles.
     fn single(&mut self, value: f32) {
-        let start = self.0.len();
+        let start = self.bytes.len();
         self.serialized(&value);
-        let digits = std::str::from_utf8(&self.0[start..]).unwrap_or_default();
+        let digits = std::str::from_utf8(&self.bytes[start..]).unwrap_or_default();
         let reads_back = digits.parse::<f64>().is_ok_and(|read| read as f32 == value);
         if !reads_back {
-            self.0.truncate(start);
+            self.bytes.truncate(start);
             self.serialized(&f64::from(value));
         }
     }
 
     fn serialized<T: serde::Serialize + ?Sized>(&mut self, value: &T) -> &mut Self {
-        serde_json::to_writer(&mut self.0, value).expect("plain data is JSON");
+        serde_json::to_writer(&mut self.bytes, value).expect("plain data is JSON");
         self
     }
 

@@ -48,7 +48,9 @@ proptest! {
     fn another_spelling_has_the_same_canonical_text((schema, query) in schemas_and_queries(), seed in any::<u64>()) {
         let text = query.print(&schema);
         let spelling = rewrite(&text, &schema, seed);
-        prop_assert_eq!(parsed(&spelling, &schema).print(&schema), text, "{}", spelling);
+        let respelt = parsed(&spelling, &schema);
+        prop_assert_eq!(respelt.key_bytes(&schema), query.key_bytes(&schema), "{}", spelling);
+        prop_assert_eq!(respelt.print(&schema), text, "{}", spelling);
     }
 
     #[test]
@@ -57,6 +59,7 @@ proptest! {
         for other in changes(&query, &schema) {
             let changed = other.print(&schema);
             prop_assert_ne!(&changed, &text);
+            prop_assert_ne!(other.key_bytes(&schema), query.key_bytes(&schema));
             prop_assert_eq!(parsed(&changed, &schema), other);
         }
     }
@@ -67,6 +70,7 @@ proptest! {
     ) {
         let schema = everything(IdType::Text);
         prop_assert_eq!(a == b, a.print(&schema) == b.print(&schema));
+        prop_assert_eq!(a == b, a.key_bytes(&schema) == b.key_bytes(&schema));
     }
 }
 

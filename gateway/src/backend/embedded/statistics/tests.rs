@@ -106,9 +106,11 @@ async fn costs_are_positive_and_a_refresh_counts_as_one_epoch() {
         GraphStore::refresh(store.as_ref()).await.unwrap();
         let (vector, graph) = (VectorStore::statistics(store.as_ref()), GraphStore::statistics(store.as_ref()));
         assert_eq!((vector.epoch, graph.epoch), (2, 2));
-        let VectorCosts { call_us, score_ns, order_ns, test_ns, index_ns, id_ns, fetch_ns } = vector.costs;
+        let VectorCosts { call_us, score_ns, order_ns, test_ns, index_ns, id_ns, fetch_ns, hit_ns, .. } = vector.costs;
         let GraphCosts { call_us: graph_us, edge_ns, node_ns } = graph.costs;
-        for cost in [call_us, score_ns, order_ns, test_ns, index_ns, id_ns, fetch_ns, graph_us, edge_ns, node_ns] {
+        for cost in
+            [call_us, score_ns, order_ns, test_ns, index_ns, id_ns, fetch_ns, hit_ns, graph_us, edge_ns, node_ns]
+        {
             assert!(cost.is_finite() && cost > 0.0, "{:?} {:?}", vector.costs, graph.costs);
         }
     }

@@ -167,6 +167,40 @@ pub(super) async fn of(
     Ok(all)
 }
 
+/// The nodes with edges in one direction: all of them.
+pub(super) async fn all(
+    session: &mut Session,
+    ctx: &CallContext,
+    layout: &EdgeLayout,
+    along: bool,
+) -> Result<Hubs, BackendError> {
+    let types = layout.kind.types.len();
+    let edges: Vec<u16> = (0..types as u16).collect();
+    let (from, to) = if along { (&layout.source, &layout.target) } else { (&layout.target, &layout.source) };
+    let statement = Statement::new(format!(
+        "SELECT {}, {}::int8, count(*) FROM {} WHERE {} AND {} IS NOT NULL AND {} IS NOT NULL GROUP BY 1, 2",
+        layout.id_of(from),
+        layout.kind.place(&edges),
+        layout.from,
+        layout.kind.among(edges.iter().copied()),
+        from.expression,
+        to.expression,
+    ));
+    let mut nodes = Hubs::new();
+    for row in session.rows(ctx, &statement).await? {
+        let id = from.decode(&row, 0).map_err(|problem| session.failed(problem))?;
+        let read = || -> Option<(usize, u64)> {
+            let [edge, count] = [1, 2].map(|column| row.try_get::<i64, _>(column).ok());
+            Some((usize::try_from(edge?).ok()?, u64::try_from(count?).ok()?))
+        };
+        let (edge, count) = read().ok_or_else(|| session.failed("a degree is not a number"))?;
+        if let Some(degree) = nodes.entry(id).or_insert_with(|| vec![0; types]).get_mut(edge) {
+            *degree = count;
+        }
+    }
+    Ok(nodes)
+}
+
 /// The most common values of a column and about how many rows have each.
 const COMMON: &str = "\
 SELECT s.v, f.f::float8 * greatest(c.reltuples, 0)::float8

@@ -1,5 +1,5 @@
 //! What is known of the edges: from the server's own statistics and bounded samples, off the path of queries. `ANALYZE` is never
-//! run, and no table is read through.
+//! run, and no large table is read through.
 
 use std::{
     collections::HashMap,
@@ -27,6 +27,9 @@ use crate::{
 /// Nodes, and edges of a type, of tables of which nothing is known.
 const UNKNOWN: u64 = 10_000;
 
+/// Edges of a table that is small enough to be read through, so that the degree of every node is known.
+const WHOLE: f64 = 100_000.0;
+
 /// Longest time for learning.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -53,9 +56,10 @@ pub(super) async fn learn(graph: &PgGraph) -> Result<(), BackendError> {
     let mut session = graph.server.session(&ctx, "edge-statistics", 0).await?;
     let (counts, nodes) = counts(&mut session, &ctx, &layout).await?;
     let sample = Sample::take(&mut session, &ctx, &layout, counts.iter().sum()).await?;
+    let whole = counts.iter().sum::<f64>() <= WHOLE;
     let (out, against) = (
-        direction(&mut session, &ctx, &layout, &sample, true).await?,
-        direction(&mut session, &ctx, &layout, &sample, false).await?,
+        direction(&mut session, &ctx, &layout, &sample, true, whole).await?,
+        direction(&mut session, &ctx, &layout, &sample, false, whole).await?,
     );
     let costs = measure::costs(&mut session, &ctx, &layout, &sample).await?;
     drop(session);
@@ -91,6 +95,8 @@ fn mean_of(values: [Option<f64>; 2]) -> Option<f64> {
 struct Direction {
     /// Of the nodes that have most edges.
     hubs: Arc<Hubs>,
+    /// They are all that have any.
+    whole: bool,
     /// Of some nodes, ascending, by edge type.
     sampled: Vec<Vec<u64>>,
     /// The mean where a step in this direction ends, by edge type; `None` where no edge was seen.
@@ -105,9 +111,13 @@ async fn direction(
     layout: &EdgeLayout,
     sample: &Sample,
     along: bool,
+    whole: bool,
 ) -> Result<Direction, BackendError> {
     let types = layout.kind.types.len();
-    let hubs = degrees::hubs(session, ctx, layout, along).await?;
+    let hubs = match whole {
+        true => degrees::all(session, ctx, layout, along).await?,
+        false => degrees::hubs(session, ctx, layout, along).await?,
+    };
     let mut sampled = vec![Vec::new(); types];
     for node in degrees::of(session, ctx, layout, &sample.nodes, along).await? {
         (0..types).for_each(|edge| sampled[edge].push(node[edge]));
@@ -120,7 +130,7 @@ async fn direction(
         after_step.push(mean_degree(session, ctx, layout, &hubs, &ends[edge], along, edge).await?);
         turned.push(mean_degree(session, ctx, layout, &hubs, &starts[edge], along, edge).await?);
     }
-    Ok(Direction { hubs: Arc::new(hubs), sampled, after_step, turned })
+    Ok(Direction { hubs: Arc::new(hubs), whole, sampled, after_step, turned })
 }
 
 /// The mean degree of some nodes, which may repeat.
@@ -150,9 +160,10 @@ impl Direction {
         let sampled = &self.sampled[edge];
         let p99 = sampled.get((sampled.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0);
         let largest_hub = self.hubs.values().map(|degrees| degrees[edge]).max().unwrap_or(0);
-        let hubs = self.hubs.clone();
+        let (hubs, whole) = (self.hubs.clone(), self.whole);
         let known: KnownDegrees = Arc::new(move |node: &NodeRef| {
-            (node.label == label).then(|| hubs.get(&node.id)).flatten().map(|degrees| degrees[edge])
+            let hub = (node.label == label).then(|| hubs.get(&node.id)).flatten();
+            hub.map(|degrees| degrees[edge]).or(whole.then_some(0))
         });
         DegreeStatistics {
             mean,
