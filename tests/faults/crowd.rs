@@ -97,7 +97,7 @@ pub(crate) fn verdict(question: &DemoQuery, reply: &Response) -> Verdict {
     assert!(detail.contains("backend pg") || detail.contains("backend neo4j"), "it names no backend: {body}");
     assert_eq!(body["retryable"], true, "{body}");
     if std::env::var("DBG").is_ok() {
-        eprintln!("{} {detail}", reply.status)
+        eprintln!("{} {detail}", reply.status);
     }
     match reply.status.as_u16() {
         503 => {

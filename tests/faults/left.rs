@@ -33,7 +33,7 @@ async fn hanging(served: &Served, number: usize, asking: Asking) -> TcpStream {
         body.len()
     );
     stream.write_all(format!("{head}{body}").as_bytes()).await.expect("it is sent");
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         stream.set_zero_linger().expect("an open socket");
     }
     stream
