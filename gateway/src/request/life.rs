@@ -369,7 +369,7 @@ impl<'a> Life<'a> {
         };
         let outcome = match tokio::time::timeout_at((ctx.deadline + LATEST).into(), whole).await {
             Ok(outcome) => outcome.map_err(Problem::from),
-            Err(_) => Err(out_of_time()),
+            Err(_) => Err(Problem::new(Code::DeadlineExceeded, format!("DBG {:?} {:?} {:?}", prepared.planned.plan().kind, self.trace.calls(), ctx.deadline.elapsed()))),
         };
         let outcome = match (outcome, options.on_deadline) {
             (Err(late), OnDeadline::Partial) if late.code == Code::DeadlineExceeded => {
