@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each suite uses its part")]
 
 pub mod private_server;
+pub mod proxy;
 #[path = "../../gateway/src/backend/testing_servers.rs"]
 pub mod servers;
 pub mod stores;

@@ -2,7 +2,8 @@
 
 use std::{
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    time::Duration,
 };
 
 use super::servers;
@@ -42,8 +43,23 @@ impl PrivateServer {
     /// Sends a signal to its process: `KILL`, `STOP`, `CONT`, … Postgres' process is the one that accepts connections:
     /// those that are open have processes of their own, which notice its end a moment later, and its stop never.
     pub fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args(["-s", signal, "--", &self.pid.to_string()]).status();
-        assert!(sent.expect("there is `kill`").success(), "SIG{signal} to {}", self.pid);
+        assert!(send(signal, self.pid), "SIG{signal} to {}", self.pid);
+    }
+
+    /// Sends a signal to its process and to those that it started: after `STOP` nothing of it moves any more.
+    pub fn signal_all(&self, signal: &str) {
+        self.signal(signal);
+        for child in processes().into_iter().filter(|process| process.parent == self.pid) {
+            // It may have ended meanwhile.
+            send(signal, child.pid);
+        }
+    }
+
+    /// Waits until its process has ended. A signal has told it to.
+    pub fn wait_for_end(&self) {
+        while processes().into_iter().any(|process| process.pid == self.pid && !process.ended) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Starts it again after it ended: at the same address, with the data that it had.
@@ -61,6 +77,32 @@ impl Drop for PrivateServer {
             eprintln!("tests/servers private-stop: {}", String::from_utf8_lossy(&stopped.stderr));
         }
     }
+}
+
+/// What the system says of a process.
+struct Process {
+    pid: u32,
+    parent: u32,
+    /// It has ended, and whoever started it has not asked how.
+    ended: bool,
+}
+
+fn processes() -> Vec<Process> {
+    let folders = std::fs::read_dir("/proc").expect("Linux' /proc").flatten();
+    let read = folders.filter_map(|folder| {
+        let pid = folder.file_name().to_str()?.parse().ok()?;
+        let stat = std::fs::read_to_string(folder.path().join("stat")).ok()?;
+        // What follows the program's name, which may hold anything.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let ended = fields.next()? == "Z";
+        Some(Process { pid, parent: fields.next()?.parse().ok()?, ended })
+    });
+    read.collect()
+}
+
+fn send(signal: &str, pid: u32) -> bool {
+    let sent = Command::new("kill").args(["-s", signal, "--", &pid.to_string()]).stderr(Stdio::null()).status();
+    sent.expect("there is `kill`").success()
 }
 
 /// The address and the process of the private server of a folder, started where it does not run; or why not.

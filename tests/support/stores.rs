@@ -1,6 +1,7 @@
 //! The packages collection on real servers, put there by the `forebay` binary as a user would.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::Arc,
@@ -43,7 +44,11 @@ impl Stores {
             GraphIn::Neo4j => Some(servers::neo4j()?),
             GraphIn::Postgres => None,
         };
-        let server = servers::postgres()?;
+        Some(Self::on(servers::postgres()?, neo4j).await)
+    }
+
+    /// The example's configuration for these servers; without a Neo4j the relations are in Postgres.
+    pub async fn on(server: String, neo4j: Option<String>) -> Self {
         let suffix = uuid::Uuid::from_u128(rand::random()).simple().to_string();
         let database = format!("forebay_packages_{suffix}");
         execute(&server, &format!("CREATE DATABASE {database}")).await;
@@ -77,7 +82,18 @@ impl Stores {
         let config = directory.path().join("forebay.toml");
         std::fs::write(&config, text).unwrap();
         let neo4j = neo4j.map(|uri| (uri, label));
-        Some(Self { directory, config, postgres: server, database, neo4j })
+        Self { directory, config, postgres: server, database, neo4j }
+    }
+
+    /// The URL of the database.
+    pub fn postgres(&self) -> String {
+        let options: PgConnectOptions = self.postgres.parse().expect("a URL of Postgres");
+        options.database(&self.database).to_url_lossy().to_string()
+    }
+
+    /// The label of the nodes.
+    pub fn label(&self) -> &str {
+        self.neo4j.as_ref().map(|(_, label)| label).expect("the relations are in Neo4j")
     }
 
     /// Runs `forebay` with this configuration.
@@ -116,19 +132,30 @@ impl Stores {
 
     /// A gateway over them.
     pub async fn serve(&self) -> Served {
-        let source = Source { file: Some(self.config.clone()), port: Some(0), admin_port: Some(0) };
-        let loaded = source.load().expect("the configuration is sound");
-        let config = loaded.config.clone();
-        let running = Running::start(source, loaded, Arc::default()).expect("the collections open");
-        let listeners = Listeners::bind(&config).await.expect("free ports of loopback");
-        let url = format!("http://{}", listeners.query_address());
-        let admin = format!("http://{}", listeners.admin_address());
-        let serving = listeners.serve(running.gateway(), Authenticator::new([]), &config);
-        warm_up(&running.gateway().catalog(), Some(serving.readiness()));
-        while !serving.readiness().blockers().is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        Served::start(self.config.clone()).await
+    }
+
+    /// A gateway over them that differs from the example.
+    pub async fn serve_as(&self, setup: &Setup<'_>) -> Served {
+        let mut text = std::fs::read_to_string(&self.config).expect("it was written");
+        let pools = "min = 2\nmax = 16\n";
+        assert_eq!(text.matches(pools).count(), 2, "the example's pools are other ones now");
+        text = text.replace(pools, &format!("{}\n", setup.pool));
+        if let Some(address) = setup.postgres {
+            let options: PgConnectOptions = self.postgres().parse().expect("a URL of Postgres");
+            let url = options.host(&address.ip().to_string()).port(address.port()).to_url_lossy();
+            std::fs::write(self.directory.path().join("secrets/proxy-url"), url.as_str()).expect("written");
+            text = text.replace("secrets/postgres-url", "secrets/proxy-url");
         }
-        Served { gateway: running.gateway().clone(), url, admin, serving }
+        if let (Some(address), Some((uri, _))) = (setup.neo4j, &self.neo4j) {
+            text = text.replace(uri, &format!("bolt://{address}"));
+        }
+        for backend in ["pg", "neo4j"] {
+            text += &format!("\n[backends.{backend}.breaker]\n{}\n", setup.breaker);
+        }
+        let file = self.directory.path().join(format!("forebay-{:016x}.toml", rand::random::<u64>()));
+        std::fs::write(&file, text).expect("written");
+        Served::start(file).await
     }
 
     /// Leaves the servers as they were.
@@ -155,6 +182,19 @@ async fn constraints(graph: &neo4rs::Graph, label: &str) -> Vec<String> {
     statements
 }
 
+/// How a gateway differs from that of the example.
+#[derive(Debug, Default)]
+pub struct Setup<'a> {
+    /// Where it reaches Postgres.
+    pub postgres: Option<SocketAddr>,
+    /// Where it reaches Neo4j.
+    pub neo4j: Option<SocketAddr>,
+    /// The settings of both pools, lines of TOML.
+    pub pool: &'a str,
+    /// The settings of both breakers, lines of TOML.
+    pub breaker: &'a str,
+}
+
 /// A running gateway.
 pub struct Served {
     pub gateway: Arc<Gateway>,
@@ -164,6 +204,22 @@ pub struct Served {
 }
 
 impl Served {
+    async fn start(config: PathBuf) -> Self {
+        let source = Source { file: Some(config), port: Some(0), admin_port: Some(0) };
+        let loaded = source.load().expect("the configuration is sound");
+        let config = loaded.config.clone();
+        let running = Running::start(source, loaded, Arc::default()).expect("the collections open");
+        let listeners = Listeners::bind(&config).await.expect("free ports of loopback");
+        let url = format!("http://{}", listeners.query_address());
+        let admin = format!("http://{}", listeners.admin_address());
+        let serving = listeners.serve(running.gateway(), Authenticator::new([]), &config);
+        warm_up(&running.gateway().catalog(), Some(serving.readiness()));
+        while !serving.readiness().blockers().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        Self { gateway: running.gateway().clone(), url, admin, serving }
+    }
+
     /// A client with a connection of its own.
     pub fn client(&self) -> Client {
         Client::new(&self.url, None).expect("a sound address")

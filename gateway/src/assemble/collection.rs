@@ -13,7 +13,7 @@ use crate::{
         CallContext, Finding, GraphStore, VectorStore, Weight,
         embedded::{Dataset, EmbeddedStore, storage},
         neo4j::Neo4jGraph,
-        postgres::{PgEntities, PgGraph},
+        postgres::{PgEntities, PgGraph, PgTogether},
     },
     catalog::{Catalog, Collection, CollectionSchema},
     config::{BackendConfig, CollectionConfig, ConfigProblem, GraphConfig, KeyPath, Loaded, ProblemKind, schema_of},
@@ -132,13 +132,15 @@ pub fn open_collection(
         problems.push(ConfigProblem::new(ProblemKind::Data, loaded.locations.value(&at), at, message));
     };
     let stores = match opening.entities() {
-        Ok(entities) => match collection.graph.as_ref().map(|graph| opening.graph(graph, &entities)).transpose() {
-            Ok(graph) => Some((entities, graph)),
-            Err(message) => {
-                note("graph", message);
-                None
+        Ok(mut entities) => {
+            match collection.graph.as_ref().map(|graph| opening.graph(graph, &mut entities)).transpose() {
+                Ok(graph) => Some((entities, graph)),
+                Err(message) => {
+                    note("graph", message);
+                    None
+                }
             }
-        },
+        }
         Err(message) => {
             note("entities", message);
             None
@@ -165,6 +167,8 @@ struct Opening<'a> {
 enum Entities {
     Embedded(Arc<EmbeddedStore>),
     Postgres(Arc<PgEntities>),
+    /// With the edges beside them.
+    PostgresWithEdges(Arc<PgTogether>),
 }
 
 impl Entities {
@@ -172,6 +176,7 @@ impl Entities {
         match self {
             Self::Embedded(store) => store,
             Self::Postgres(store) => store,
+            Self::PostgresWithEdges(store) => store,
         }
     }
 }
@@ -194,8 +199,9 @@ impl Opening<'_> {
         }
     }
 
-    fn graph(&self, graph: &GraphConfig, entities: &Entities) -> Result<Arc<dyn GraphStore>, String> {
-        match (self.backend(&graph.backend)?, entities) {
+    /// The graph side. Where it is in one database with the entities, these learn of it.
+    fn graph(&self, graph: &GraphConfig, entities: &mut Entities) -> Result<Arc<dyn GraphStore>, String> {
+        match (self.backend(&graph.backend)?, &mut *entities) {
             (BackendConfig::Embedded { .. }, Entities::Embedded(store))
                 if graph.backend == self.collection.entities.backend =>
             {
@@ -211,8 +217,12 @@ impl Opening<'_> {
                 let server = self.servers.postgres(&graph.backend, config)?;
                 // In the same server the table of the entities says which nodes there are, and whose.
                 let same = graph.backend == self.collection.entities.backend;
-                let entities = same.then(|| mapping::entity_table(self.name, self.collection));
-                Ok(PgGraph::new(server, self.schema.clone(), mapping::edge_table(graph), entities))
+                let table = same.then(|| mapping::entity_table(self.name, self.collection));
+                let edges = PgGraph::new(server, self.schema.clone(), mapping::edge_table(graph), table);
+                if let (true, Entities::Postgres(store)) = (same, &*entities) {
+                    *entities = Entities::PostgresWithEdges(PgTogether::new(store.clone(), edges.clone()));
+                }
+                Ok(edges)
             }
         }
     }

@@ -52,6 +52,7 @@ impl Running {
     pub fn start(source: Source, loaded: Loaded, metrics: Arc<Metrics>) -> Result<Self, Vec<ConfigProblem>> {
         let servers = Arc::new(Servers::default());
         let catalog = open_catalog(&loaded, &servers)?;
+        servers.publish(&loaded.config.backends);
         let config = &loaded.config;
         let gateway = Gateway::new(catalog, &config.server, &config.cache, None, metrics);
         let gateway = Arc::new(gateway.with_pools(servers.registry().clone()));
@@ -88,10 +89,11 @@ impl Running {
 
     /// Reads configuration and data again and puts them in place. On any problem everything stays as it is.
     pub async fn reload(&mut self) -> Result<(), Vec<ConfigProblem>> {
-        let (source, servers) = (self.source.clone(), self.servers.clone());
+        let (source, servers) = (self.source.clone(), Arc::new(self.servers.successor()));
+        let opening = servers.clone();
         let read = move || {
             let loaded = source.load()?;
-            let catalog = open_catalog(&loaded, &servers)?;
+            let catalog = open_catalog(&loaded, &opening)?;
             Ok((loaded, catalog))
         };
         let opened = tokio::task::spawn_blocking(read).await.expect("opening does not panic");
@@ -105,6 +107,8 @@ impl Running {
         }
         warm_up(&catalog, None);
         self.gateway.replace_catalog(catalog, &loaded.config.server);
+        servers.publish(&loaded.config.backends);
+        self.servers = servers;
         tracing::info!(collections = loaded.config.collections.len(), "the configuration was reloaded");
         self.loaded = loaded;
         Ok(())

@@ -12,8 +12,8 @@ use crate::{
         neo4j::{BoltOptions, BoltServer},
         postgres::{PgOptions, PgServer},
     },
-    config::{Neo4jConfig, PostgresConfig},
-    pool::{Registry, Settings},
+    config::{BackendConfig, Neo4jConfig, PostgresConfig},
+    pool::{Registry, Settings, Watched},
 };
 
 /// The servers of a gateway.
@@ -30,6 +30,34 @@ impl Servers {
         &self.registry
     }
 
+    /// The same servers, to open another configuration with. This one stays as it is.
+    pub fn successor(&self) -> Self {
+        Self {
+            postgres: Mutex::new(self.postgres.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+            bolt: Mutex::new(self.bolt.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+            registry: self.registry.clone(),
+        }
+    }
+
+    /// Shows the pools of these backends to those who watch, and lets go of servers that no backend stands for any more: their
+    /// pools end with the last query that uses them.
+    pub fn publish(&self, backends: &BTreeMap<String, BackendConfig>) {
+        let mut postgres = self.postgres.lock().unwrap_or_else(PoisonError::into_inner);
+        postgres.retain(|name, _| matches!(backends.get(name), Some(BackendConfig::Postgres(_))));
+        let mut bolt = self.bolt.lock().unwrap_or_else(PoisonError::into_inner);
+        bolt.retain(|name, _| matches!(backends.get(name), Some(BackendConfig::Neo4j(_))));
+        let pools = postgres.values().map(|(_, server)| server.pool().clone() as Arc<dyn Watched>);
+        let all: Vec<_> =
+            pools.chain(bolt.values().map(|(_, server)| server.pool().clone() as Arc<dyn Watched>)).collect();
+        let names: Vec<_> = all.iter().map(|pool| pool.name().clone()).collect();
+        for pool in self.registry.replace(all) {
+            // A pool of the same name whose server has other options now ends with the last query that uses it.
+            if !names.contains(pool.name()) {
+                pool.close();
+            }
+        }
+    }
+
     /// The Postgres server of a backend. Nothing is connected yet.
     pub fn postgres(&self, name: &str, config: &PostgresConfig) -> Result<Arc<PgServer>, String> {
         let options = PgOptions {
@@ -44,7 +72,6 @@ impl Servers {
             return Ok(server.clone());
         }
         let server = PgServer::new(name.into(), options.clone())?;
-        self.registry.insert(server.pool().clone());
         known.insert(name.into(), (options, server.clone()));
         Ok(server)
     }
@@ -59,7 +86,6 @@ impl Servers {
             return Ok(server.clone());
         }
         let server = BoltServer::new(name.into(), options.clone())?;
-        self.registry.insert(server.pool().clone());
         known.insert(name.into(), (options, server.clone()));
         Ok(server)
     }

@@ -28,5 +28,6 @@ pub use statistics::{
     KnownDegrees, VectorCosts, VectorStatistics,
 };
 pub use vector::{
-    Access, Entity, Hit, Page, Projection, RankedCursor, Ranking, Search, VectorCapabilities, VectorStore,
+    Access, Entity, Hit, Page, Projection, RankReached, RankedCursor, Ranking, ReachedPage, Search, VectorCapabilities,
+    VectorStore,
 };

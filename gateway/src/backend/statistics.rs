@@ -107,6 +107,9 @@ pub struct EdgeStatistics {
     pub out: DegreeStatistics,
     /// Going against them.
     pub r#in: DegreeStatistics,
+    /// A walk in both directions turns round at hubs: the mean number of edges that lead back against a step from the node
+    /// where it ended. `None` where it is not known.
+    pub turns: Option<f64>,
 }
 
 /// Degrees in one direction of one edge type.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{BackendError, CallContext, Finding, IdSet, VectorStatistics};
+use super::{BackendError, CallContext, Finding, IdSet, ReachRequest, VectorStatistics};
 use crate::{
-    query::Filter,
+    query::{Filter, NodeRef},
     value::{AttributeValue, EntityId},
 };
 
@@ -180,4 +180,33 @@ pub trait VectorStore: Send + Sync + 'static {
         ids: &[EntityId],
         projection: &Projection,
     ) -> Result<Vec<Option<Entity>>, BackendError>;
+
+    /// Whether it can rank what a walk reaches by itself, because it holds the edges too.
+    fn rank_reached(&self) -> Option<&dyn RankReached> {
+        None
+    }
+}
+
+/// The first hits among the nodes that a walk reaches.
+#[derive(Debug, Clone, Default)]
+pub struct ReachedPage {
+    /// The hits; exact, and exhausted when fewer came than were asked for.
+    pub page: Page,
+    /// As in [`Reach::unknown`](super::Reach::unknown).
+    pub unknown: Vec<NodeRef>,
+    /// Nodes that the walk reached, about.
+    pub reached: u64,
+}
+
+/// A vector store that can rank what a walk reaches without being told the ids.
+#[async_trait]
+pub trait RankReached: Send + Sync {
+    /// The first `n` hits of a search, which names no ids of its own, among the nodes that a request reaches.
+    async fn rank_reached(
+        &self,
+        ctx: &CallContext,
+        search: &Search,
+        request: &ReachRequest,
+        n: usize,
+    ) -> Result<ReachedPage, BackendError>;
 }

@@ -6,9 +6,11 @@
 mod corpus;
 mod filter;
 mod footprint;
+mod glue;
 mod l1;
 mod plan;
 mod report;
+mod stores;
 mod timing;
 
 #[cfg(test)]
@@ -17,9 +19,11 @@ mod tests;
 pub use corpus::{Corpus, Effort};
 pub use filter::filter;
 pub use footprint::{Served, footprint};
+pub use glue::{GlueOptions, glue, recall};
 pub use l1::l1;
 pub use plan::plan;
 pub use report::{Figure, Goal, Report};
+pub use stores::ServerAddresses;
 
 use crate::{
     backend::{BackendError, embedded::PartsError},

@@ -97,6 +97,7 @@ fn planning(
                 vectors: &vectors,
                 graph: graph.as_ref().map(|(statistics, _)| &**statistics),
                 max_check: graph.as_ref().map_or(0, |(_, capabilities)| capabilities.max_check),
+                joined: collection.entities.rank_reached().is_some(),
                 probe: Probe::default(),
                 down: Down::default(),
                 forced: None,

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, output::print, workload::open};
-use crate::bench::{self, BenchError, Corpus, Effort, Report, Served};
+use super::{Failure, load::Shown, output::print, workload::open};
+use crate::bench::{self, BenchError, Corpus, Effort, GlueOptions, Report, Served, ServerAddresses};
+use crate::load::Progress;
 
 /// Measure something against a baseline of the same run
 ///
@@ -25,9 +26,33 @@ pub(super) struct Args {
     /// Do little of everything: shows that it runs, not how fast
     #[arg(long)]
     quick: bool,
+    /// `glue`: a Postgres server with pgvector, by the URL of a user who may make databases
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
+    /// `glue`: a Neo4j server, as `bolt://host:port` or `bolt://user:password@host:port`
+    #[arg(long, value_name = "URI")]
+    neo4j: Option<String>,
+    /// `glue`: generated queries over a scaled copy with so many entities
+    #[arg(long, value_name = "N")]
+    entities: Option<usize>,
+    /// `glue`: how often everything is measured [default: 7]
+    #[arg(long, value_name = "P")]
+    passes: Option<usize>,
+    /// `glue`: write the medians of every query and approach to a file, as JSON, a line a query
+    #[arg(long, value_name = "FILE")]
+    raw: Option<PathBuf>,
+    /// Leave what was put into the servers where it is
+    #[arg(long)]
+    keep: bool,
 }
 
 impl Args {
+    fn servers(&self) -> Result<ServerAddresses, Failure> {
+        let postgres = self.postgres.clone();
+        let postgres = postgres.ok_or_else(|| Failure::Usage("this needs a server: give --postgres".into()))?;
+        Ok(ServerAddresses { postgres, neo4j: self.neo4j.clone(), keep: self.keep })
+    }
+
     fn effort(&self) -> Effort {
         if self.quick { Effort::Quick } else { Effort::Full }
     }
@@ -43,6 +68,10 @@ enum Name {
     Filter,
     /// Start-up time, memory and size
     Footprint,
+    /// Hybrid queries on real servers, against what applications do with direct drivers or in one statement
+    Glue,
+    /// How much of the right answer comes where an approximate index may be used
+    Recall,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
@@ -52,6 +81,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Name::Plan => bench::plan(&corpus, args.effort()),
         Name::Filter => bench::filter(&corpus, args.effort()),
         Name::Footprint => return finish(args, &footprint(args, &corpus)?),
+        Name::Glue => return finish(args, &on_servers(args, &corpus, bench::glue)?),
+        Name::Recall => return finish(args, &on_servers(args, &corpus, bench::recall)?),
     };
     finish(args, &report?)
 }
@@ -91,6 +122,14 @@ fn demo_corpus() -> Result<Corpus, Failure> {
 #[cfg(not(feature = "demo-data"))]
 fn demo_corpus() -> Result<Corpus, Failure> {
     Err(Failure::Usage("this build has no data in it (feature `demo-data`): give --config and --collection".into()))
+}
+
+type OnServers = fn(&Corpus, &ServerAddresses, &GlueOptions, Effort, &mut dyn Progress) -> Result<Report, BenchError>;
+
+fn on_servers(args: &Args, corpus: &Corpus, measure: OnServers) -> Result<Report, Failure> {
+    let servers = args.servers()?;
+    let options = GlueOptions { entities: args.entities, passes: args.passes, raw: args.raw.clone() };
+    Ok(measure(corpus, &servers, &options, args.effort(), &mut Shown::new())?)
 }
 
 /// Queries sent in the footprint benchmark where the data brings none along.

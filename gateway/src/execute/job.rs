@@ -10,7 +10,9 @@ use super::{
     legs::{Prefix, RankedLeg},
 };
 use crate::{
-    backend::{Access, BackendError, CallContext, ErrorKind, Hit, IdSet, Ranking, Reach, ReachRequest, Search},
+    backend::{
+        Access, BackendError, CallContext, ErrorKind, Hit, IdSet, Ranking, Reach, ReachRequest, ReachedPage, Search,
+    },
     cache::{Digest, RankedList},
     catalog::Collection,
     planner::{Operator, Plan},
@@ -117,6 +119,7 @@ impl Job<'_> {
         match &plan.root {
             Operator::CheckWithin { candidates, batch } => self.ranked(candidates, Gate::Check { batch: *batch }).await,
             Operator::Intersect { candidates, ids } => self.intersect(candidates, ids).await,
+            Operator::RankReached => self.rank_reached().await,
             Operator::RankExact { ids } => self.restricted(&plan.root, ids, Access::IdsThenFilter).await,
             Operator::AnnWithin { ids, access, .. } => self.restricted(&plan.root, ids, *access).await,
             leaf => self.ranked(leaf, Gate::Open).await,
@@ -175,6 +178,31 @@ impl Job<'_> {
         let unknown = reach.unknown.clone();
         let reach = matches!(ids, Operator::Reach).then_some(reach);
         Ok(Ranked { hits, unknown, reach, list: None })
+    }
+
+    /// Walk and search in one call.
+    async fn rank_reached(&self) -> Result<Ranked, BackendError> {
+        let (Some(store), Some(request)) = (self.collection.entities.rank_reached(), self.request) else {
+            return Err(self.impossible("the plan wants a walk of a store that has no edges"));
+        };
+        let access = Access::IdsThenFilter;
+        let search = Search { threshold: self.query.score_threshold, ..self.search(access, None, false) };
+        let started = Instant::now();
+        self.trace.vector_call();
+        let ReachedPage { page, unknown, reached } =
+            store.rank_reached(self.ctx, &search, request, self.query.need()).await?;
+        self.trace.record(OperatorRun {
+            operator: Operator::RankReached.name(),
+            access: Some(access),
+            rows_in: reached,
+            rows_out: page.hits.len() as u64,
+            examined: page.examined,
+            calls: 1,
+            spent: started.elapsed(),
+        });
+        let hits: Vec<Hit> = page.hits.into_iter().filter(|hit| self.reaches_threshold(hit)).collect();
+        self.progress.publish(&hits);
+        Ok(Ranked { hits, unknown, reach: None, list: None })
     }
 
     /// The search that ranks, among all or some ids. `gated` says that not all of its hits will do.

@@ -81,6 +81,7 @@ impl Pricer<'_> {
     pub(super) fn price(&self, plan: &Plan) -> Work {
         match &plan.root {
             Operator::RankExact { ids } => self.ids(ids).then(self.restricted(Access::IdsThenFilter)),
+            Operator::RankReached => self.walk().then(self.restricted(Access::IdsThenFilter)),
             Operator::AnnWithin { ids, access, .. } => self.ids(ids).then(self.restricted(*access)),
             Operator::CheckWithin { candidates, batch } => {
                 self.ranked(candidates).then(self.check(self.wanted(), *batch as f64))
@@ -201,19 +202,25 @@ impl Pricer<'_> {
         work
     }
 
+    /// Following edges, wherever the ids go from there.
+    fn walk(&self) -> Work {
+        let edges = self.estimates.edges;
+        Work { us: edges * self.graph.edge_ns / 1e3, io: edges, flop: edges * 100.0, ..Work::default() }
+    }
+
     /// A source of reached ids.
     fn ids(&self, operator: &Operator) -> Work {
         match operator {
             Operator::Reach => {
-                let (nodes, edges) = (self.estimates.reach, self.estimates.edges);
+                let nodes = self.estimates.reach;
+                let walk = self.walk();
                 Work {
-                    us: self.graph.call_us + (edges * self.graph.edge_ns + nodes * self.graph.node_ns) / 1e3,
-                    io: edges + nodes,
-                    flop: edges * 100.0,
+                    us: self.graph.call_us + walk.us + nodes * self.graph.node_ns / 1e3,
+                    io: walk.io + nodes,
                     calls: 1.0,
                     bytes: nodes * HIT_BYTES,
                     parallel: 1.0,
-                    ..Work::default()
+                    ..walk
                 }
             }
             _ => Work { cached: 1.0, index: 1.0, parallel: 1.0, ..Work::default() },

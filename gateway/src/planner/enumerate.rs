@@ -36,6 +36,9 @@ pub(super) fn enumerate(input: &Input<'_>, estimates: &Estimates) -> (Vec<Plan>,
     // graph-first and parallel need a walk.
     if walks {
         plans.push(Plan { kind: PlanKind::GraphFirst, root: Operator::RankExact { ids: Box::new(Operator::Reach) } });
+        if input.joined {
+            plans.push(Plan { kind: PlanKind::GraphFirst, root: Operator::RankReached });
+        }
         plans.push(Plan {
             kind: PlanKind::Parallel,
             root: Operator::Intersect {

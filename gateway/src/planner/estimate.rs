@@ -222,14 +222,26 @@ pub(super) fn traversal(request: &ReachRequest, statistics: &GraphStatistics) ->
     let first = |anchor| {
         sum(&|edge, out| {
             let degrees = if out { &edge.out } else { &edge.r#in };
-            degrees.known.as_ref().map_or(degrees.mean, |known| known(anchor).unwrap_or(0) as f64)
+            degrees.known.as_ref().and_then(|known| known(anchor)).map_or(degrees.mean, |degree| degree as f64)
         })
     };
     // Anchors beyond the first few hundred are as the ones before: the estimate stays cheap.
     let sampled = request.anchors.len().min(256);
     let scale = request.anchors.len() as f64 / sampled.max(1) as f64;
     let mut step: f64 = scale * request.anchors[..sampled].iter().map(first).sum::<f64>();
-    let fan_out = sum(&|edge, out| if out { edge.out.mean_after_step } else { edge.r#in.mean_after_step });
+    let fan_out = match walk.direction {
+        // Half of the steps were along an edge, half against one; one way goes on, the other turns round.
+        Direction::Both => walk
+            .edges
+            .iter()
+            .filter_map(|&edge| statistics.edges.get(edge as usize))
+            .map(|edge| {
+                let onwards = (edge.out.mean_after_step + edge.r#in.mean_after_step) / 2.0;
+                onwards + edge.turns.unwrap_or(onwards)
+            })
+            .sum(),
+        _ => sum(&|edge, out| if out { edge.out.mean_after_step } else { edge.r#in.mean_after_step }),
+    };
     let mut edges = step;
     let mut nodes = occupied(step, total);
     let mut frontier = nodes;
@@ -305,7 +317,7 @@ mod tests {
             value::EntityId,
         };
         let degrees = DegreeStatistics { mean: 3.0, p99: 9.0, max: 30, mean_after_step: 6.0, known: None };
-        let edge = EdgeStatistics { count: 300, out: degrees.clone(), r#in: degrees };
+        let edge = EdgeStatistics { count: 300, out: degrees.clone(), r#in: degrees, turns: None };
         let graph = GraphStatistics { nodes: 100, edges: vec![edge], ..Default::default() };
         let reach = |hops| {
             let walk = Walk { edges: vec![0], direction: Direction::Out, hops };

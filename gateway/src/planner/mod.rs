@@ -47,6 +47,8 @@ pub struct Input<'a> {
     pub graph: Option<&'a GraphStatistics>,
     /// Most candidates of one check.
     pub max_check: usize,
+    /// The vector store can rank what a walk reaches by itself.
+    pub joined: bool,
     /// What the cache holds.
     pub probe: Probe<'a>,
     /// Stores that are not asked now, because they fail.
@@ -196,11 +198,21 @@ pub struct NotApplicable {
 struct DecisionKey {
     query: Digest,
     epochs: (u64, u64),
-    /// The reach's size; the list's length, whether it is exhausted, whether it is exact, and whether it was made with the
-    /// query's own filter.
-    probe: (Option<u64>, Option<(usize, bool, bool, bool)>),
+    /// The reach's size.
+    reach: Option<u64>,
+    list: Option<ListKey>,
     down: Down,
     forced: Option<PlanKind>,
+}
+
+/// What a decision takes of a cached list.
+#[derive(PartialEq, Eq, Hash, Clone)]
+struct ListKey {
+    length: usize,
+    exhausted: bool,
+    exact: bool,
+    /// It was made with the query's own filter.
+    same_filter: bool,
 }
 
 /// The planner.
@@ -222,10 +234,13 @@ impl Planner {
         let key = DecisionKey {
             query: input.key,
             epochs: (input.vectors.epoch, input.graph.map_or(0, |graph| graph.epoch)),
-            probe: (
-                input.probe.reach,
-                input.probe.list.map(|list| (list.length, list.exhausted, list.exact, list.filter == input.filter)),
-            ),
+            reach: input.probe.reach,
+            list: input.probe.list.map(|list| ListKey {
+                length: list.length,
+                exhausted: list.exhausted,
+                exact: list.exact,
+                same_filter: list.filter == input.filter,
+            }),
             down: input.down,
             forced: input.forced,
         };

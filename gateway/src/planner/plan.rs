@@ -70,6 +70,8 @@ pub enum Operator {
     Reach,
     /// The reached ids from the cache.
     CachedReach,
+    /// Reach and exact ranking of what is reached, in one call to a store that holds both entities and edges.
+    RankReached,
     /// Exact ranking of the ids from `ids`, the filter tested on each.
     RankExact {
         /// A reach.
@@ -113,7 +115,7 @@ impl Operator {
     /// Whether it asks the vector store for something that no cache holds.
     pub fn asks_vectors(&self) -> bool {
         match self {
-            Self::Ann { .. } | Self::RankExact { .. } | Self::AnnWithin { .. } => true,
+            Self::Ann { .. } | Self::RankReached | Self::RankExact { .. } | Self::AnnWithin { .. } => true,
             Self::CachedList { refilter } => *refilter,
             Self::Reach | Self::CachedReach => false,
             Self::CheckWithin { candidates, .. } | Self::Intersect { candidates, .. } => candidates.asks_vectors(),
@@ -123,7 +125,7 @@ impl Operator {
     /// Whether it asks the graph store for something that no cache holds.
     pub fn asks_graph(&self) -> bool {
         match self {
-            Self::Reach | Self::CheckWithin { .. } => true,
+            Self::Reach | Self::RankReached | Self::CheckWithin { .. } => true,
             Self::Ann { .. } | Self::CachedList { .. } | Self::CachedReach => false,
             Self::RankExact { ids } | Self::AnnWithin { ids, .. } | Self::Intersect { ids, .. } => ids.asks_graph(),
         }
@@ -136,6 +138,7 @@ impl Operator {
             Self::CachedList { .. } => "CachedList",
             Self::Reach => "Reach",
             Self::CachedReach => "CachedReach",
+            Self::RankReached => "RankReached",
             Self::RankExact { .. } => "RankExact",
             Self::AnnWithin { .. } => "AnnWithin",
             Self::CheckWithin { .. } => "CheckWithin",
@@ -150,7 +153,9 @@ impl std::fmt::Display for Operator {
         match self {
             Self::Ann { access, first } => write!(f, "Ann({}, first {first})", access.as_str()),
             Self::CachedList { refilter: true } => f.write_str("CachedList(refilter)"),
-            Self::CachedList { refilter: false } | Self::Reach | Self::CachedReach => f.write_str(self.name()),
+            Self::CachedList { refilter: false } | Self::Reach | Self::CachedReach | Self::RankReached => {
+                f.write_str(self.name())
+            }
             Self::RankExact { ids } => write!(f, "RankExact({ids})"),
             Self::AnnWithin { ids, access, first } => write!(f, "AnnWithin({ids}, {}, first {first})", access.as_str()),
             Self::CheckWithin { candidates, batch } => write!(f, "CheckWithin({candidates}, batch {batch})"),

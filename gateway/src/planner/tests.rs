@@ -40,7 +40,8 @@ fn vectors(rows: u64) -> VectorStatistics {
 fn graph(nodes: u64, fan_out: f64) -> GraphStatistics {
     let degrees =
         DegreeStatistics { mean: fan_out, p99: fan_out, max: fan_out as u64, mean_after_step: fan_out, known: None };
-    let edge = EdgeStatistics { count: (nodes as f64 * fan_out) as u64, out: degrees.clone(), r#in: degrees };
+    let edge =
+        EdgeStatistics { count: (nodes as f64 * fan_out) as u64, out: degrees.clone(), r#in: degrees, turns: None };
     let costs = GraphCosts { call_us: 5.0, edge_ns: 5.0, node_ns: 2.0 };
     GraphStatistics { nodes, edges: vec![edge], costs, epoch: 1 }
 }
@@ -90,6 +91,7 @@ fn plan(
         vectors: &vectors,
         graph,
         max_check: 1_000,
+        joined: false,
         probe,
         down: Down::default(),
         forced,
@@ -164,6 +166,7 @@ fn a_decision_is_remembered_until_something_that_it_went_by_changes() {
             vectors: statistics,
             graph: None,
             max_check: 0,
+            joined: false,
             probe: Probe::default(),
             down: Down::default(),
             forced,
@@ -195,6 +198,7 @@ fn a_decision_for_a_list_of_one_filter_is_not_reused_for_a_list_of_another() {
             vectors: &statistics,
             graph: None,
             max_check: 0,
+            joined: false,
             probe: Probe { reach: None, list },
             down: Down::default(),
             forced: Some(PlanKind::CachedPartial),
@@ -229,6 +233,7 @@ fn a_model_is_believed_before_the_analytic_costs() {
         vectors: &vectors,
         graph: Some(&graph),
         max_check: 1_000,
+        joined: false,
         probe: Probe::default(),
         down: Down::default(),
         forced: None,
@@ -271,6 +276,7 @@ fn an_approximate_index_makes_ranking_first_cheap_until_the_filter_is_selective(
             vectors: &statistics,
             graph: None,
             max_check: 0,
+            joined: false,
             probe: Probe::default(),
             down: Down::default(),
             forced: None,
@@ -299,6 +305,7 @@ fn a_store_that_fails_is_not_asked_where_the_cache_suffices() {
             vectors: &vectors,
             graph: Some(&graph),
             max_check: 100,
+            joined: false,
             probe,
             down,
             forced: None,
@@ -315,4 +322,34 @@ fn a_store_that_fails_is_not_asked_where_the_cache_suffices() {
     // Without anything in the cache the query is sent to where it has to go, and fails there.
     assert_eq!(choose(Probe::default(), down).choice, Choice::Cheapest);
     assert_eq!(choose(probe, Down { graph: true, vectors: true }).choice, Choice::Cheapest);
+}
+
+#[test]
+fn where_one_store_holds_both_sides_a_small_reach_is_ranked_in_one_call() {
+    let (query, request, graph, vectors) = (query(Filter::Everything), walk(), graph(60_000, 5.0), vectors(60_000));
+    let plan = |joined| {
+        let input = Input {
+            query: &query,
+            filter: &query.filter,
+            dimensions: 384,
+            usable: 60_000,
+            ann: None,
+            request: Some(&request),
+            vectors: &vectors,
+            graph: Some(&graph),
+            max_check: 1_000,
+            joined,
+            probe: Probe::default(),
+            down: Down::default(),
+            forced: Some(PlanKind::GraphFirst),
+            key: KEY,
+        };
+        Planner::new(None).plan(&input).unwrap()
+    };
+    assert_eq!(plan(false).plan().root.to_string(), "RankExact(Reach)");
+    let joined = plan(true);
+    assert_eq!(joined.plan().root, Operator::RankReached);
+    assert!(joined.plan().root.asks_graph() && joined.plan().root.asks_vectors());
+    let other = joined.candidates.iter().find(|other| other.plan.root.to_string() == "RankExact(Reach)").unwrap();
+    assert!(joined.candidates[joined.chosen].analytic_us < other.analytic_us);
 }

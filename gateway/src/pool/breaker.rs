@@ -252,14 +252,22 @@ mod tests {
     #[test]
     fn it_opens_when_enough_of_enough_calls_failed() {
         let (mut breaker, now) = (breaker(), Instant::now());
-        fail(&mut breaker, now, 9);
-        assert_eq!(breaker.state(now), BreakerState::Closed, "too few to judge");
         (0..10).for_each(|_| breaker.success(now, ms(1), None, 0.0));
+        fail(&mut breaker, now, 9);
         assert_eq!(breaker.state(now), BreakerState::Closed, "nine of nineteen");
         fail(&mut breaker, now, 1);
         assert_eq!(breaker.state(now), BreakerState::Open, "ten of twenty");
         let refusal = Refusal { reason: "too many calls failed", retry_after: ms(300) };
         assert_eq!(breaker.admit(now + ms(200)), Err(refusal));
+    }
+
+    #[test]
+    fn too_few_calls_are_not_judged() {
+        let (mut breaker, now) = (breaker(), Instant::now());
+        fail(&mut breaker, now, 9);
+        assert_eq!(breaker.state(now), BreakerState::Closed);
+        breaker.success(now, ms(1), None, 0.0);
+        assert_eq!(breaker.state(now), BreakerState::Open, "nine of ten");
     }
 
     #[test]

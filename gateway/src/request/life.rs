@@ -20,7 +20,7 @@ use super::{
     shape,
 };
 use crate::{
-    backend::{BackendError, CallContext, ErrorKind, ReachRequest},
+    backend::{BackendError, CallContext, ReachRequest},
     cache::{
         CacheReport, Digest, ETag, Filling, Groups, Joined, LookupOutcome, Remembered, Stage, Stamp, StoreOutcome,
         StoredAnswer, Tier,
@@ -34,6 +34,9 @@ use crate::{
 
 /// Time that a partial answer gets to fetch its attributes after the deadline.
 const GRACE: Duration = Duration::from_millis(100);
+
+/// Stores mind the deadline themselves and say which backend was late. This much later nobody waits for them.
+const LATEST: Duration = Duration::from_millis(10);
 
 /// One query on its way.
 pub(super) struct Life<'a> {
@@ -261,7 +264,7 @@ impl<'a> Life<'a> {
             read: mode.reads(),
             write: mode.writes(),
         };
-        let resolved = match tokio::time::timeout_at(ctx.deadline.into(), resolver.resolve(query)).await {
+        let resolved = match tokio::time::timeout_at((ctx.deadline + LATEST).into(), resolver.resolve(query)).await {
             Ok(resolved) => resolved?,
             Err(_) => return Err(out_of_time()),
         };
@@ -306,6 +309,7 @@ impl<'a> Life<'a> {
             vectors: &vectors,
             graph: graph.as_ref().map(|(statistics, _)| &**statistics),
             max_check: graph.as_ref().map_or(0, |(_, capabilities)| capabilities.max_check),
+            joined: collection.entities.rank_reached().is_some(),
             probe: Probe {
                 reach: held.reach.as_ref().map(|reach| reach.ids.len() as u64),
                 list: held.list.as_ref().map(|list| ListProbe {
@@ -363,15 +367,15 @@ impl<'a> Life<'a> {
             let items = enrich(collection, query, request, view.tenant.as_ref(), ctx, &self.trace, page).await?;
             Ok::<_, BackendError>(Executed { items, ranked, partial: false })
         };
-        let outcome = match tokio::time::timeout_at(ctx.deadline.into(), whole).await {
-            Ok(Err(error)) if error.kind == ErrorKind::DeadlineExceeded => None,
-            Ok(outcome) => Some(outcome.map_err(Problem::from)),
-            Err(_) => None,
+        let outcome = match tokio::time::timeout_at((ctx.deadline + LATEST).into(), whole).await {
+            Ok(outcome) => outcome.map_err(Problem::from),
+            Err(_) => Err(out_of_time()),
         };
         let outcome = match (outcome, options.on_deadline) {
-            (Some(outcome), _) => outcome,
-            (None, OnDeadline::Error) => Err(out_of_time()),
-            (None, OnDeadline::Partial) => self.partial(understood, request, &progress).await,
+            (Err(late), OnDeadline::Partial) if late.code == Code::DeadlineExceeded => {
+                self.partial(understood, request, &progress).await
+            }
+            (outcome, _) => outcome,
         };
         self.spent(Step::Execute, started);
         outcome

@@ -120,8 +120,14 @@ pub(super) fn graph_statistics(data: &Arc<Dataset>, costs: GraphCosts, epoch: u6
         count: kind.out.len() as u64,
         out: degrees(data, edge, true, &kind.out, kind.after_step),
         r#in: degrees(data, edge, false, &kind.r#in, kind.after_step),
+        turns: Some((squares(data, &kind.out) + squares(data, &kind.r#in)) / (2 * kind.out.len()).max(1) as f64),
     });
     GraphStatistics { nodes: u64::from(data.rows()), edges: edges.collect(), costs, epoch }
+}
+
+/// The sum of squared degrees: each of a node's edges can be come by and left by.
+fn squares(data: &Dataset, adjacency: &Adjacency) -> f64 {
+    (0..data.rows()).map(|row| f64::from(adjacency.degree(row)).powi(2)).sum()
 }
 
 fn degrees(data: &Arc<Dataset>, edge: usize, along: bool, adjacency: &Adjacency, after_step: f64) -> DegreeStatistics {

@@ -8,14 +8,14 @@ use serde::Deserialize;
 
 use super::{
     cypher::Cypher,
-    expected::Expected,
+    expected::{Expected, Knowledge},
     keys::{self, RawId, RawNode},
     reach::{self, Form},
     starts,
     statement::{Parameters, Statement},
 };
 use crate::{
-    backend::{GraphStatistics, ReachRequest},
+    backend::ReachRequest,
     query::{NodeRef, Walk},
     value::EntityId,
 };
@@ -47,10 +47,10 @@ pub(super) struct Found {
 
 impl Way {
     /// The cheapest way, and the edges that it is expected to look at.
-    pub(super) fn choose(statistics: &GraphStatistics, request: &ReachRequest, candidates: &[NodeRef]) -> (Self, f64) {
-        let (form, forth) = Form::choose(statistics, request);
-        let back = Expected::new(statistics, &request.walk, true).apart(candidates) + START * candidates.len() as f64;
-        let between = between(statistics, request, candidates);
+    pub(super) fn choose(known: &Knowledge, request: &ReachRequest, candidates: &[NodeRef]) -> (Self, f64) {
+        let (form, forth) = Form::choose(known, request);
+        let back = Expected::new(known, &request.walk, true).apart(candidates) + START * candidates.len() as f64;
+        let between = between(known, request, candidates);
         if between < forth.min(back) {
             (Self::Between, between)
         } else if back < forth {
@@ -62,11 +62,11 @@ impl Way {
 }
 
 /// Edges of searches from both ends: each walks half of the way.
-fn between(statistics: &GraphStatistics, request: &ReachRequest, candidates: &[NodeRef]) -> f64 {
+fn between(known: &Knowledge, request: &ReachRequest, candidates: &[NodeRef]) -> f64 {
     let half = |hops| Walk { hops, ..request.walk.clone() };
     let (longer, shorter) = (half(request.walk.hops.div_ceil(2)), half((request.walk.hops / 2).max(1)));
-    let anchors = Expected::new(statistics, &longer, false).apart(&request.anchors);
-    let ends = Expected::new(statistics, &shorter, true).apart(candidates);
+    let anchors = Expected::new(known, &longer, false).apart(&request.anchors);
+    let ends = Expected::new(known, &shorter, true).apart(candidates);
     let pairs = request.anchors.len() as f64 * candidates.len() as f64;
     2.0 * (anchors * candidates.len() as f64 + ends * request.anchors.len() as f64) + SEARCH * pairs
 }

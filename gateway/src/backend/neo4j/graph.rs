@@ -15,7 +15,7 @@ use super::{
     BoltServer, GraphMapping, check,
     check::{Found, Way},
     cypher::Cypher,
-    expected::Expected,
+    expected::{Expected, Knowledge},
     keys::{RawId, RawNode},
     nearby::{Edge, Nearby},
     reach::{self, Form, Reached},
@@ -46,7 +46,7 @@ pub struct Neo4jGraph {
     pub(super) mapping: GraphMapping,
     pub(super) cypher: Cypher,
     pub(super) entity: u16,
-    pub(super) statistics: ArcSwap<GraphStatistics>,
+    pub(super) known: ArcSwap<Knowledge>,
 }
 
 impl Neo4jGraph {
@@ -63,7 +63,7 @@ impl Neo4jGraph {
         );
         let cypher = Cypher::new(graph, schema.id_type, &mapping);
         let entity = graph.entity_label;
-        Arc::new(Self { server, cypher, entity, mapping, schema, statistics: ArcSwap::default() })
+        Arc::new(Self { server, cypher, entity, mapping, schema, known: ArcSwap::default() })
     }
 
     /// What is there for this collection, for `forebay check`.
@@ -168,19 +168,19 @@ impl GraphStore for Neo4jGraph {
     }
 
     fn statistics(&self) -> Arc<GraphStatistics> {
-        self.statistics.load_full()
+        self.known.load().statistics.clone()
     }
 
     async fn refresh(&self) -> Result<(), BackendError> {
-        let epoch = self.statistics.load().epoch + 1;
-        self.statistics.store(Arc::new(statistics::learn(self, epoch).await?));
+        let epoch = self.known.load().statistics.epoch + 1;
+        self.known.store(Arc::new(statistics::learn(self, epoch).await?));
         Ok(())
     }
 
     /// The server does not say how many edges it looked at: `examined` is one for each node reached, which is the least.
     async fn reach(&self, ctx: &CallContext, request: &ReachRequest) -> Result<Reach, BackendError> {
         self.may_walk(request.scope.as_ref())?;
-        let (form, edges) = Form::choose(&self.statistics.load(), request);
+        let (form, edges) = Form::choose(&self.known.load(), request);
         let statement = reach::statement(&self.cypher, request, form, None, Parameters::default());
         let work = Work { kind: "reach", size: edges as usize };
         let Reached { known, starts, ids } = self.server.read_one(ctx, work, &statement).await?;
@@ -210,7 +210,7 @@ impl GraphStore for Neo4jGraph {
         let (statement, edges) = if candidates.is_empty() {
             (check::anchors_only(&self.cypher, request), 0.0)
         } else {
-            let (way, edges) = Way::choose(&self.statistics.load(), request, &self.entities(candidates));
+            let (way, edges) = Way::choose(&self.known.load(), request, &self.entities(candidates));
             (check::statement(&self.cypher, request, way, candidates), edges)
         };
         let work = Work { kind: "check", size: edges as usize };
@@ -239,11 +239,12 @@ impl GraphStore for Neo4jGraph {
             return Ok(vec![Vec::new(); ids.len()]);
         }
         let nodes = self.entities(ids);
-        let edges = Expected::new(&self.statistics.load(), walk, false).together(&nodes);
+        let edges = Expected::new(&self.known.load(), walk, false).together(&nodes);
         let mut parameters = Parameters::default();
         let begin = starts::entities(&self.cypher, ids, scope, &mut parameters);
         let begin = format!("{begin} WITH starts, [] AS anchors");
-        let fetch = Fetch { walk, reversed: false, scoped: scope.is_some(), enough: Some(per_item) };
+        let onward = nodes.iter().all(|node| *node == nodes[0]);
+        let fetch = Fetch { walk, reversed: false, scoped: scope.is_some(), onward, enough: Some(per_item) };
         let work = Work { kind: "expand", size: edges as usize };
         let (nearby, _) = self.nearby(ctx, work, &begin, &fetch, parameters).await?;
         Ok(nodes.iter().map(|node| nearby.neighbourhood(node, walk.hops, per_item, paths)).collect())
@@ -261,9 +262,9 @@ impl GraphStore for Neo4jGraph {
             return Ok(vec![None; targets.len()]);
         }
         let nodes = self.entities(targets);
-        let statistics = self.statistics.load_full();
-        let forth = Expected::new(&statistics, walk, false).together(anchors);
-        let back = Expected::new(&statistics, walk, true).together(&nodes);
+        let known = self.known.load_full();
+        let forth = Expected::new(&known, walk, false).together(anchors);
+        let back = Expected::new(&known, walk, true).together(&nodes);
         let reversed = back < forth;
 
         let mut parameters = Parameters::default();
@@ -274,7 +275,7 @@ impl GraphStore for Neo4jGraph {
             let targets = starts::entities(&self.cypher, targets, scope.as_ref(), &mut parameters);
             begin = format!("{begin} CALL () {{ {targets} RETURN starts AS targets }} WITH anchors, targets AS starts");
         }
-        let fetch = Fetch { walk, reversed, scoped: scope.is_some(), enough: None };
+        let fetch = Fetch { walk, reversed, scoped: scope.is_some(), onward: !reversed, enough: None };
         let work = Work { kind: "paths", size: forth.min(back) as usize };
         let (nearby, anchors) = self.nearby(ctx, work, &begin, &fetch, parameters).await?;
         Ok(nearby.paths(&anchors, &nodes, walk.hops))

@@ -9,12 +9,12 @@ use serde::Deserialize;
 
 use super::{
     cypher::Cypher,
-    expected::Expected,
+    expected::{Expected, Knowledge},
     keys::{RawId, RawNode},
     starts,
     statement::{Parameters, Statement},
 };
-use crate::backend::{GraphStatistics, ReachRequest};
+use crate::backend::ReachRequest;
 
 /// How much dearer an edge is when all anchors are walked from together.
 const TOGETHER: f64 = 2.0;
@@ -41,8 +41,8 @@ pub(super) struct Reached {
 
 impl Form {
     /// The cheaper way, and the edges that it is expected to look at.
-    pub(super) fn choose(statistics: &GraphStatistics, request: &ReachRequest) -> (Self, f64) {
-        let expected = Expected::new(statistics, &request.walk, false);
+    pub(super) fn choose(known: &Knowledge, request: &ReachRequest) -> (Self, f64) {
+        let expected = Expected::new(known, &request.walk, false);
         let (apart, together) = (expected.apart(&request.anchors), expected.together(&request.anchors));
         // A single step has nothing to remember.
         if request.walk.hops == 1 || apart <= TOGETHER * together {

@@ -12,7 +12,7 @@ use std::{
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{Neo4jGraph, keys::RawNode, measure, server::Work, statement::Statement};
+use super::{Neo4jGraph, expected::Knowledge, keys::RawNode, measure, server::Work, statement::Statement};
 use crate::{
     backend::{BackendError, CallContext, DegreeStatistics, EdgeStatistics, GraphStatistics},
     query::{NodeRef, Priority},
@@ -49,6 +49,8 @@ pub(super) struct Side {
 #[derive(Debug, Default)]
 pub(super) struct Learnt {
     count: u64,
+    /// As in [`Knowledge::turns`].
+    turns: f64,
     pub(super) out: Side,
     pub(super) r#in: Side,
 }
@@ -62,7 +64,7 @@ impl Side {
 }
 
 /// Learns everything.
-pub(super) async fn learn(graph: &Neo4jGraph, epoch: u64) -> Result<GraphStatistics, BackendError> {
+pub(super) async fn learn(graph: &Neo4jGraph, epoch: u64) -> Result<Knowledge, BackendError> {
     let ctx = CallContext {
         priority: Priority::Batch,
         tenant: None,
@@ -84,12 +86,15 @@ pub(super) async fn learn(graph: &Neo4jGraph, epoch: u64) -> Result<GraphStatist
         });
     }
     let costs = measure::costs(graph, &ctx, &learnt).await?;
-    let edges = learnt.into_iter().map(|Learnt { count, out, r#in }| EdgeStatistics {
+    let turns = learnt.iter().map(|edge| edge.turns).collect();
+    let edges = learnt.into_iter().map(|Learnt { count, turns, out, r#in }| EdgeStatistics {
         count,
         out: out.statistics(),
         r#in: r#in.statistics(),
+        turns: Some(turns),
     });
-    Ok(GraphStatistics { nodes, edges: edges.collect(), costs, epoch })
+    let statistics = Arc::new(GraphStatistics { nodes, edges: edges.collect(), costs, epoch });
+    Ok(Knowledge { statistics, turns })
 }
 
 /// Nodes with a label.
@@ -120,6 +125,7 @@ struct Summary {
     p99_out: Option<f64>,
     p99_in: Option<f64>,
     pairs: f64,
+    squares: f64,
 }
 
 /// Means over a sample of relationships.
@@ -127,6 +133,7 @@ struct Summary {
 struct After {
     out: Option<f64>,
     r#in: Option<f64>,
+    turns: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -154,17 +161,18 @@ async fn degrees(
         let text = format!(
             "MATCH (n:{labels}) {some_nodes}WITH {} RETURN max(o) AS max_out, max(i) AS max_in, \
              toFloat(percentileDisc(o, 0.99)) AS p99_out, toFloat(percentileDisc(i, 0.99)) AS p99_in, \
-             sum(toFloat(o) * i) AS pairs",
+             sum(toFloat(o) * i) AS pairs, sum(toFloat(o) * o + toFloat(i) * i) AS squares",
             of("n")
         );
         graph.server.read_one(ctx, work, &Statement::new(text)).await?
     };
     let after = if whole {
         let mean = summary.pairs / count as f64;
-        After { out: Some(mean), r#in: Some(mean) }
+        After { out: Some(mean), r#in: Some(mean), turns: Some(summary.squares / count as f64 / 2.0) }
     } else {
         let text = format!(
-            "{some_edges} RETURN avg(COUNT {{ (e)-[:{kind}]->() }}) AS out, avg(COUNT {{ (s)<-[:{kind}]-() }}) AS in"
+            "{some_edges} RETURN avg(COUNT {{ (e)-[:{kind}]->() }}) AS out, avg(COUNT {{ (s)<-[:{kind}]-() }}) AS in, \
+             avg(COUNT {{ (e)<-[:{kind}]-() }} + COUNT {{ (s)-[:{kind}]->() }}) / 2 AS turns"
         );
         graph.server.read_one(ctx, work, &Statement::new(text)).await?
     };
@@ -201,6 +209,7 @@ async fn degrees(
     };
     Ok(Learnt {
         count,
+        turns: after.turns.unwrap_or(mean),
         out: side(out, summary.max_out, summary.p99_out, after.out),
         r#in: side(r#in, summary.max_in, summary.p99_in, after.r#in),
     })

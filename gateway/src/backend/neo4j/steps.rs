@@ -30,13 +30,16 @@ pub(super) struct Fetch<'a> {
     /// The edges into nodes, back from where walks end.
     pub(super) reversed: bool,
     pub(super) scoped: bool,
+    /// Only the edges that lead to nodes met for the first time: enough for the shortest walks from all starts together,
+    /// not from each of several.
+    pub(super) onward: bool,
     /// A start with so many neighbours after one hop needs no more hops.
     pub(super) enough: Option<usize>,
 }
 
 /// A statement that answers [`Fetched`]: `begin` sets `starts` and `anchors`.
 pub(super) fn statement(cypher: &Cypher, begin: &str, fetch: &Fetch<'_>, mut parameters: Parameters) -> Statement {
-    let Fetch { walk, reversed, scoped, enough } = *fetch;
+    let Fetch { walk, reversed, scoped, onward, enough } = *fetch;
     let arrow = cypher.arrow(walk, reversed, "r", "");
     let exists = cypher.exists("m", scoped);
     // Whether a step of the walk goes along the edge.
@@ -46,32 +49,37 @@ pub(super) fn statement(cypher: &Cypher, begin: &str, fetch: &Fetch<'_>, mut par
         Direction::Both if reversed => "startNode(r) = m",
         Direction::Both => "startNode(r) = n",
     };
-    let (n, x) = (cypher.key("n"), cypher.key("x"));
+    let (from, to) = (cypher.key("n"), cypher.key("x"));
+    // `left` holds the nodes of this level and of those before.
     let mut text = format!("{begin} WITH anchors, starts AS level, starts AS left");
     let mut hops: Vec<String> = Vec::new();
     for hop in 1..=walk.hops {
-        let before = hops.iter().map(|hop| format!(", {hop}")).collect::<String>();
-        let name = format!("hop{hop}");
+        let kept = hops.iter().fold(String::from("anchors, left"), |kept, hop| kept + ", " + hop);
         text += &format!(
             " CALL (level) {{ UNWIND level AS n MATCH (n){arrow}(m) WHERE {exists} \
              WITH n, type(r) AS t, {along} AS s, collect(DISTINCT m) AS ms \
-             RETURN collect([{n}, t, s, [x IN ms | {x}]]) AS {name}, collect([n, ms]) AS groups }}"
+             RETURN collect([{from}, t, s, ms]) AS groups }}"
         );
+        if onward {
+            text +=
+                &format!(" WITH {kept}, [g IN groups | [g[0], g[1], g[2], [x IN g[3] WHERE NOT x IN left]]] AS groups");
+        }
+        let name = format!("hop{hop}");
+        text += &format!(" WITH {kept}, groups, [g IN groups | [g[0], g[1], g[2], [x IN g[3] | {to}]]] AS {name}");
         if hop < walk.hops {
             let goes_on = match enough.filter(|_| hop == 1) {
                 // One more, as a node may be its own neighbour.
                 Some(enough) => {
                     let most = parameters.add("most", i64::try_from(enough).unwrap_or(i64::MAX));
-                    format!(
-                        "UNWIND g[1] AS m WITH g[0] AS n, collect(DISTINCT m) AS ms WHERE size(ms) <= {most} UNWIND ms AS m"
-                    )
+                    format!("WITH g[0] AS k, collect(DISTINCT m) AS ms WHERE size(ms) <= {most} UNWIND ms AS m ")
                 }
-                None => "UNWIND g[1] AS m".into(),
+                None => String::new(),
             };
+            let onto = kept.replacen("left", "left + level AS left", 1);
             text += &format!(
-                " CALL (groups) {{ UNWIND groups AS g {goes_on} RETURN collect(DISTINCT m) AS found }} \
-                 WITH anchors, left{before}, {name}, [x IN found WHERE NOT x IN left] AS level \
-                 WITH anchors, left + level AS left{before}, {name}, level"
+                " CALL (groups) {{ UNWIND groups AS g UNWIND g[3] AS m {goes_on}RETURN collect(DISTINCT m) AS found }} \
+                 WITH {kept}, {name}, [x IN found WHERE NOT x IN left] AS level \
+                 WITH {onto}, {name}, level"
             );
         }
         hops.push(name);

@@ -36,6 +36,7 @@ mod statistics;
 mod stored_statistics;
 #[cfg(test)]
 pub(crate) mod testing;
+mod together;
 pub mod write;
 
 pub use connector::{PgConnector, PgLink};
@@ -43,6 +44,7 @@ pub use edges::PgGraph;
 pub use entities::PgEntities;
 pub use mapping::{AttributeColumn, EdgeTable, EntityTable};
 pub use server::{PgOptions, PgServer};
+pub use together::PgTogether;
 
 #[cfg(test)]
 mod tests;

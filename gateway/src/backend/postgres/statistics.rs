@@ -82,10 +82,20 @@ pub(super) async fn expected_rows(
     ctx: &CallContext,
     layout: &Layout,
 ) -> Result<u64, BackendError> {
-    let rows = session.simple(ctx, &format!("EXPLAIN (FORMAT JSON) SELECT 1 FROM {}", layout.from)).await?;
+    let rows = expected_rows_of(session, ctx, &format!("SELECT 1 FROM {}", layout.from)).await?;
+    Ok(rows as u64)
+}
+
+/// The number of rows that the server expects of a query without values.
+pub(super) async fn expected_rows_of(
+    session: &mut Session,
+    ctx: &CallContext,
+    query: &str,
+) -> Result<f64, BackendError> {
+    let rows = session.simple(ctx, &format!("EXPLAIN (FORMAT JSON) {query}")).await?;
     let estimate = rows.first().and_then(|row| {
         let plan: serde_json::Value = serde_json::from_str(row.try_get_raw(0).ok()?.as_str().ok()?).ok()?;
         plan.pointer("/0/Plan/Plan Rows")?.as_f64()
     });
-    estimate.map(|rows| rows.max(0.0) as u64).ok_or_else(|| session.failed("a plan does not read as expected"))
+    estimate.map(|rows| rows.max(0.0)).ok_or_else(|| session.failed("a plan does not read as expected"))
 }

@@ -50,6 +50,8 @@ impl<T, W> Core<T, W> {
         if self.slots.total() == 0
             && let Some(error) = self.backoff.error(now)
         {
+            // Few attempts are made while they fail, so it is the calls that have to tell the breaker.
+            self.failure(now, None);
             return Err(PoolError::Connect(error));
         }
         let Some(left) = demand.deadline.checked_duration_since(now).filter(|left| !left.is_zero()) else {
@@ -82,7 +84,11 @@ impl<T, W> Core<T, W> {
     pub(in crate::pool) fn expire(&mut self, now: Instant, number: u64) {
         if let Some(waiter) = self.queue.leave(number) {
             self.counters.refused[RefusalKind::Deadline as usize] += 1;
-            self.breaker.withdraw(waiter.probe);
+            if self.is_silent(now) {
+                self.failure(now, waiter.probe);
+            } else {
+                self.breaker.withdraw(waiter.probe);
+            }
             self.supply(now);
         }
     }
@@ -91,6 +97,7 @@ impl<T, W> Core<T, W> {
     pub(in crate::pool) fn opened(&mut self, now: Instant, id: Id, connection: T) {
         let Some(slot) = self.slots.get(id) else { return self.actions.push(Action::Close(connection)) };
         let took = now.saturating_duration_since(slot.since);
+        self.unanswered = None;
         self.learn_connect_time(took);
         self.backoff.succeeded();
         self.counters.grown += 1;
@@ -120,6 +127,7 @@ impl<T, W> Core<T, W> {
 
     /// A connection that was checked, reset or brought to its senses is of use again.
     pub(in crate::pool) fn prepared(&mut self, now: Instant, id: Id, connection: T) {
+        self.unanswered = None;
         self.free(now, id, connection);
         self.supply(now);
     }
@@ -137,6 +145,7 @@ impl<T, W> Core<T, W> {
         if let Some(loan) = self.loan(id) {
             match how {
                 Return::Done => {
+                    self.unanswered = None;
                     let took = self.settle(now, &loan);
                     let dice = self.dice();
                     self.breaker.success(now, took, loan.probe, dice);
@@ -165,12 +174,14 @@ impl<T, W> Core<T, W> {
         self.supply(now);
     }
 
-    /// A user left a connection that may still be busy: because the backend failed, or for its own reasons.
+    /// A user left a connection that may still be busy: because the backend failed, or for its own reasons, of which a
+    /// backend that says nothing is one.
     pub(in crate::pool) fn doubted(&mut self, now: Instant, id: Id, backend_failed: bool) {
         let Some(loan) = self.loan(id) else { return };
+        let failed = backend_failed || self.is_silent(now);
         self.settle(now, &loan);
         self.slots.change(id, now, State::Doubt(loan.class));
-        if backend_failed {
+        if failed {
             self.failure(now, loan.probe);
         } else {
             self.breaker.withdraw(loan.probe);
@@ -187,6 +198,7 @@ impl<T, W> Core<T, W> {
     pub(in crate::pool) fn park(&mut self, now: Instant, id: Id, connection: T) -> u64 {
         let ticket = self.next_id;
         self.next_id += 1;
+        self.unanswered = None;
         match self.loan(id) {
             Some(mut loan) if !self.closed && self.slots.total() <= self.settings.max => {
                 loan.used = loan.used_until(now);
@@ -209,6 +221,7 @@ impl<T, W> Core<T, W> {
     /// The user is back; `None` if somebody else has taken the connection.
     pub(in crate::pool) fn resume(&mut self, now: Instant, id: Id, ticket: u64) -> Option<T> {
         let loan = self.parked(id, ticket)?;
+        self.asks(now);
         match self.slots.change(id, now, State::Lent(Loan { began: now, ..loan })) {
             Some(State::Parked { connection, .. }) => Some(connection),
             _ => None,

@@ -25,9 +25,12 @@ use super::{
     snapshot::{Counters, Snapshot},
 };
 
-/// A connection or another incoming one that takes longer than this to come is not relied upon: another one is
-/// fetched beside it.
+/// A connection that is on its way for longer than this is not relied upon: another one is fetched beside it.
 const PATIENCE: Duration = Duration::from_millis(250);
+
+/// A backend that owes answers and has given none for so long is silent. Well above what a statement takes beyond its
+/// prediction, and above the pauses of a server with a garbage collector.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// Weight of the newest connect in the average.
 const NEWEST: f64 = 0.25;
@@ -73,6 +76,8 @@ pub(super) struct Core<T, W> {
     suspect: Option<Instant>,
     /// The connection that has just answered, so that it needs no check.
     just_answered: Option<Id>,
+    /// Since when the backend has been asked things, on any connection, and has answered none.
+    unanswered: Option<Instant>,
     next_id: Id,
     random: Xoshiro256PlusPlus,
     closed: bool,
@@ -91,6 +96,7 @@ impl<T, W> Core<T, W> {
             connect_time: None,
             suspect: None,
             just_answered: None,
+            unanswered: None,
             next_id: 0,
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             closed: false,
@@ -131,6 +137,21 @@ impl<T, W> Core<T, W> {
             breaker_reason: self.breaker.refusal(now).map(|refusal| refusal.reason),
             counters: self.counters.clone(),
         }
+    }
+
+    /// Something is about to be asked of the backend.
+    fn asks(&mut self, now: Instant) {
+        // What was given up long ago is owed no more.
+        if self.slots.asked() == 0 || self.unanswered.is_none() {
+            self.unanswered = Some(now);
+        }
+    }
+
+    /// Whether the backend gives no sign of life although it should have by all predictions. Then a deadline that passes
+    /// is its fault.
+    fn is_silent(&self, now: Instant) -> bool {
+        self.unanswered.is_some_and(|since| since + SILENCE <= now)
+            && self.slots.loans().all(|loan| loan.end() + SILENCE <= now)
     }
 
     /// A number in 0..1.

@@ -235,6 +235,11 @@ impl<T> Slots<T> {
         self.counts[5]
     }
 
+    /// Connections on which the backend owes an answer.
+    pub(super) fn asked(&self) -> usize {
+        self.opening() + self.lent() + self.preparing() + self.in_doubt()
+    }
+
     /// Connections lent or in doubt, by the rank of the class.
     pub(super) fn busy(&self) -> [usize; CLASSES] {
         self.busy

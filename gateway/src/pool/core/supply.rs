@@ -35,6 +35,7 @@ impl<T, W> Core<T, W> {
                 if self.incoming(now) >= self.wanted() {
                     return;
                 }
+                self.asks(now);
                 if let Some(State::Idle(connection)) = self.slots.change(id, now, State::Preparing) {
                     self.actions.push(Action::Check { id, connection });
                 }
@@ -61,6 +62,7 @@ impl<T, W> Core<T, W> {
         let Waiter { class, tenant, predicted, since, probe, token, .. } = waiter;
         self.counters.waits[rank(class)].observe(now.saturating_duration_since(since));
         let loan = Loan { class, tenant, predicted, began: now, used: Duration::ZERO, probe };
+        self.asks(now);
         if let Some(State::Idle(connection)) = self.slots.change(id, now, State::Lent(loan)) {
             self.actions.push(Action::Grant { to: token, id, connection });
         }
@@ -102,6 +104,7 @@ impl<T, W> Core<T, W> {
     fn open(&mut self, now: Instant) {
         let id = self.next_id;
         self.next_id += 1;
+        self.asks(now);
         self.slots.insert(id, now);
         self.actions.push(Action::Open { id });
     }
@@ -112,7 +115,11 @@ impl<T, W> Core<T, W> {
             return;
         }
         if let Some(error) = self.backoff.error(now) {
-            self.refuse_all(&PoolError::Connect(error));
+            for waiter in self.queue.drain() {
+                let dice = self.dice();
+                self.breaker.failure(now, waiter.probe, dice);
+                self.refuse(waiter, PoolError::Connect(error.clone()));
+            }
         }
     }
 

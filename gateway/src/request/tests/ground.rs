@@ -17,7 +17,8 @@ use crate::{
         embedded::{Dataset, EmbeddedStore},
         neo4j::{BoltOptions, BoltServer, GraphMapping, LabelMapping, Neo4jGraph, Writer},
         postgres::{
-            self, AttributeColumn, EdgeTable, EntityTable, PgEntities, PgGraph, PgOptions, PgServer, testing::Database,
+            self, AttributeColumn, EdgeTable, EntityTable, PgEntities, PgGraph, PgOptions, PgServer, PgTogether,
+            testing::Database,
         },
         testing_servers,
     },
@@ -167,8 +168,12 @@ impl Servers {
         };
         let mut connection = self.database.as_ref().expect("it is there until the end").connect().await;
         postgres::write::write(&mut connection, target, &parts, &mut Silent).await.expect("a world can be written");
+        let store = PgEntities::new(self.postgres.clone(), schema.clone(), entities.clone());
         let graph: Arc<dyn GraphStore> = match &self.bolt {
-            None => PgGraph::new(self.postgres.clone(), schema.clone(), edges, Some(entities.clone())),
+            None => {
+                let graph = PgGraph::new(self.postgres.clone(), schema.clone(), edges, Some(entities));
+                return (PgTogether::new(store, graph.clone()), graph);
+            }
             Some(bolt) => {
                 let label = format!("Thing_{}_{number}", self.suffix);
                 let types = types.iter().map(|kind| format!("{kind}_{}", self.suffix)).collect();
@@ -179,6 +184,6 @@ impl Servers {
                 Neo4jGraph::new(bolt.clone(), schema.clone(), mapping)
             }
         };
-        (PgEntities::new(self.postgres.clone(), schema.clone(), entities), graph)
+        (store, graph)
     }
 }

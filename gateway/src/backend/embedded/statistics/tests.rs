@@ -72,6 +72,10 @@ proptest! {
         for (edge, known) in statistics.edges.iter().enumerate() {
             let edges: Vec<(u32, u32)> = data.edges(edge as u16).collect();
             prop_assert_eq!(known.count, edges.len() as u64);
+            // Each step along an edge may be followed by any edge to its target, each step against it by any from its source.
+            let back = |(s, t): &(u32, u32)| edges.iter().filter(|e| e.1 == *t).count() + edges.iter().filter(|e| e.0 == *s).count();
+            let turns = edges.iter().map(back).sum::<usize>() as f64 / (2.0 * edges.len() as f64).max(1.0);
+            prop_assert!((known.turns.unwrap() - turns).abs() < 1e-9);
             for (degrees, along) in [(&known.out, true), (&known.r#in, false)] {
                 let degree = |row: u32| edges.iter().filter(|(s, t)| row == if along { *s } else { *t }).count() as u64;
                 let mut all: Vec<u64> = (0..rows).map(degree).collect();

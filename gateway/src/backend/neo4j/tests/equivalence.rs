@@ -113,12 +113,12 @@ fn every_call_answers_as_the_embedded_store_does() {
     with_server(|server| async move {
         // One set of names, so that the server has its plans after the first few questions.
         let names = mapping(&random(0, Size { rows: 0, edges: 0 }).0);
-        for seed in 0..12 {
+        for seed in 0..9 {
             let mut rng = StdRng::seed_from_u64(seed);
             let rows = rng.random_range(0..60);
             let (schema, parts) = random(seed, Size { rows, edges: 2 * rows as usize });
             let world = World::new(server.clone(), schema, parts, names.clone()).await;
-            for round in 0..12 {
+            for round in 0..10 {
                 // Without statistics first.
                 if round == 4 {
                     world.learn().await;

@@ -85,6 +85,16 @@ fn statistics_are_those_of_the_data() {
             }
         }
         assert!(hubs > 0, "the random data has hubs");
+        let known = world.graph.known.load_full();
+        for (edge, turns) in (0..).zip(&known.turns) {
+            let mut degrees = std::collections::HashMap::<(u32, bool), f64>::new();
+            for (source, target) in world.embedded.data().edges(edge) {
+                *degrees.entry((source, true)).or_default() += 1.0;
+                *degrees.entry((target, false)).or_default() += 1.0;
+            }
+            let squares: f64 = degrees.values().map(|degree| degree * degree).sum();
+            assert!((turns - squares / 2.0 / learnt.edges[usize::from(edge)].count as f64).abs() < 1e-6);
+        }
         let costs = learnt.costs;
         for cost in [costs.call_us, costs.edge_ns, costs.node_ns] {
             assert!(cost.is_finite() && cost > 0.0, "{costs:?}");

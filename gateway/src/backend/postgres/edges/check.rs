@@ -8,9 +8,10 @@ use std::collections::HashSet;
 use sqlx::postgres::PgRow;
 
 use super::{
+    estimate::Cut,
     layout::EdgeLayout,
     reach::{Anchors, Start},
-    steps::Steps,
+    steps::{Held, Steps},
 };
 use crate::{
     backend::{Checked, ReachRequest, postgres::statement::Statement},
@@ -23,12 +24,11 @@ pub(super) fn backwards(steps: &Steps<'_>, targets: &str, back: u8) -> String {
     format!("w0 AS MATERIALIZED (SELECT {targets} AS ids){levels}")
 }
 
-/// The array of the nodes from which a target can be reached after so many of the walk's steps; `None` where it was not looked
-/// at.
-pub(super) fn near_targets(steps: &Steps<'_>, back: u8, hop: u8) -> Option<String> {
+/// The nodes from which a target can be reached after so many of the walk's steps; `None` where it was not looked at.
+pub(super) fn near_targets(steps: &Steps<'_>, cut: &Cut, hop: u8) -> Option<Held> {
     let left = steps.walk.hops - hop;
-    let levels = (0..=left).map(|level| format!("(SELECT ids FROM w{level})"));
-    (left <= back).then(|| format!("({})::{}", levels.collect::<Vec<_>>().join(" || "), steps.layout.array_type()))
+    let leads = cut.leads.get(usize::from(left)).copied().unwrap_or(false);
+    (left <= cut.back).then_some(Held { back: left, leads })
 }
 
 /// The statement: the anchors that may not exist, and those candidates that were found.
@@ -37,16 +37,16 @@ pub(super) fn statement(
     anchors: &Anchors<'_>,
     request: &ReachRequest,
     candidates: &[EntityId],
-    back: u8,
+    cut: &Cut,
 ) -> Result<Statement, String> {
     let mut statement = Statement::new("WITH ");
     let start = Start::new(layout, &mut statement, anchors, request)?;
     let targets = layout.ids(&mut statement, candidates.iter().cloned());
     let hops = request.walk.hops;
-    let only = |hop| near_targets(&start.steps, back, hop);
+    let held = |hop| near_targets(&start.steps, cut, hop);
     let levels: Vec<String> = (1..=hops).map(|hop| format!("SELECT unnest(ids) AS id FROM l{hop}")).collect();
-    statement.push(&start.anchors()).push(", ").push(&backwards(&start.steps, &targets, back));
-    statement.push(&start.steps.levels("l", hops, false, start.foreign.as_ref(), only));
+    statement.push(&start.anchors()).push(", ").push(&backwards(&start.steps, &targets, cut.back));
+    statement.push(&start.steps.levels("l", hops, false, start.foreign.as_ref(), held));
     statement.push(&format!(
         " SELECT ({}), (SELECT array_agg(f.id) FROM ({}) f WHERE f.id = ANY({targets})), {}",
         start.missing(),

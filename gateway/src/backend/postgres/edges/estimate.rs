@@ -37,7 +37,16 @@ pub(super) fn levels(
     let sampled = &starts[..starts.len().min(SAMPLE)];
     let scale = starts.len() as f64 / sampled.len().max(1) as f64;
     let all: f64 = edges().map(|edge| directions(edge, &|_| edge.count as f64)).sum();
-    let fan_out: f64 = edges().map(|edge| directions(edge, &|degrees| degrees.mean_after_step)).sum();
+    let fan_out: f64 = edges()
+        .map(|edge| match walk.direction {
+            // Half of the steps were along an edge, half against one: one way goes on, the other turns round.
+            Direction::Both => {
+                let onwards = (edge.out.mean_after_step + edge.r#in.mean_after_step) / 2.0;
+                onwards + edge.turns.unwrap_or(onwards)
+            }
+            _ => directions(edge, &|degrees| degrees.mean_after_step),
+        })
+        .sum();
     let nodes = statistics.nodes.max(1) as f64;
     let mut level = (scale * sampled.iter().map(degree).sum::<f64>()).min(all);
     let mut levels = Vec::with_capacity(walk.hops.into());
@@ -50,14 +59,30 @@ pub(super) fn levels(
     levels
 }
 
-/// How many of a walk's steps to go back from its targets rather than forward from its anchors, and about how many edges the
-/// walk looks at then.
-pub(super) fn cut(forward: &[f64], backward: &[f64]) -> (u8, f64) {
-    let hops = forward.len();
-    // What was found from the targets is gone through once more, from the other side.
-    let cost = |back: usize| forward[..hops - back].iter().sum::<f64>() + 2.0 * backward[..back].iter().sum::<f64>();
-    let back = (0..hops).min_by(|a, b| cost(*a).total_cmp(&cost(*b))).unwrap_or(0);
-    (back as u8, cost(back))
+/// Where a walk that looks for targets is cut.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Cut {
+    /// So many steps are gone back from the targets first; the walk from the anchors is held to what they found.
+    pub(super) back: u8,
+    /// By the number of steps that are left after a level: whether its edges are found from the side of the targets.
+    pub(super) leads: Vec<bool>,
+    /// Edges looked at, about.
+    pub(super) edges: f64,
+}
+
+impl Cut {
+    /// The cheapest cut, given the edges of each level from the anchors and from the targets.
+    pub(super) fn of(forward: &[f64], backward: &[f64]) -> Self {
+        let hops = forward.len();
+        let leads: Vec<bool> = (0..hops).map(|left| backward[left] < forward[hops - 1 - left]).collect();
+        let cost = |back: usize| -> f64 {
+            let free: f64 = forward[..hops - 1 - back].iter().sum();
+            let held: f64 = (0..=back).map(|left| backward[left].min(forward[hops - 1 - left])).sum();
+            free + backward[..back].iter().sum::<f64>() + held
+        };
+        let back = (0..hops).min_by(|a, b| cost(*a).total_cmp(&cost(*b))).unwrap_or(0);
+        Self { back: back as u8, leads, edges: cost(back) }
+    }
 }
 
 #[cfg(test)]
@@ -66,8 +91,11 @@ mod tests {
 
     #[test]
     fn the_cheaper_side_of_a_walk_goes_further() {
-        assert_eq!(cut(&[5_000.0, 40_000.0], &[3.0, 20.0]), (1, 5_006.0));
-        assert_eq!(cut(&[3.0, 20.0], &[5_000.0, 40_000.0]).0, 0);
-        assert_eq!(cut(&[10.0, 1_000.0, 50_000.0], &[10.0, 2_000.0, 90_000.0]).0, 1);
+        let few = Cut::of(&[5_000.0, 40_000.0], &[3.0, 20.0]);
+        assert_eq!(few, Cut { back: 1, leads: vec![true, true], edges: 26.0 });
+        let many = Cut::of(&[3.0, 20.0], &[5_000.0, 40_000.0]);
+        assert_eq!(many, Cut { back: 0, leads: vec![false, false], edges: 23.0 });
+        let between = Cut::of(&[10.0, 1_000.0, 50_000.0], &[10.0, 2_000.0, 90_000.0]);
+        assert_eq!((between.back, between.leads), (0, vec![true, false, false]));
     }
 }

@@ -61,7 +61,7 @@ impl Expansion<'_> {
         } else {
             let from = format!("{goes_on}::{}", steps.layout.array_type());
             let own = foreign.map(|foreign| format!(" WHERE NOT {}", foreign.has("s.id"))).unwrap_or_default();
-            format!("SELECT s.id FROM ({} EXCEPT ({seen})) s{own}", steps.from_array(&from, None, false))
+            format!("SELECT s.id FROM ({} EXCEPT ({seen})) s{own}", steps.after_array(&from, false))
         };
         let columns = if self.paths { steps.in_order() } else { "array_agg(g.id) AS ids".to_owned() };
         format!(

@@ -31,7 +31,9 @@ pub(in crate::backend::postgres) struct EdgeLayout {
     pub(super) source: IdColumn,
     /// Where they end.
     pub(super) target: IdColumn,
-    /// The column of the type, by bytes.
+    /// `pg_attribute.attnum` of both.
+    pub(super) ends: (i16, i16),
+    /// The type.
     pub(super) kind: KindColumn,
     /// The entities' table, where it is in the same database.
     pub(super) nodes: Option<Layout>,
@@ -107,15 +109,18 @@ impl EdgeLayout {
         };
         let end = |key, name: &str| {
             let (facts, expression) = find(key, name)?;
-            IdColumn::of(facts, schema.id_type, expression)
-                .map_err(|problem| EdgeProblem::Column(key, format!("column {} {problem}", quoted(name))))
+            let column = IdColumn::of(facts, schema.id_type, expression)
+                .map_err(|problem| EdgeProblem::Column(key, format!("column {} {problem}", quoted(name))))?;
+            Ok((column, facts.number))
         };
-        let (source, target) = (end("graph.source", &mapping.source)?, end("graph.target", &mapping.target)?);
+        let (source, first) = end("graph.source", &mapping.source)?;
+        let (target, second) = end("graph.target", &mapping.target)?;
+        let ends = (first, second);
         let (facts, expression) = find("graph.type", &mapping.kind)?;
         let kind = KindColumn::of(facts, expression, &mapping.types, labels).map_err(|problem| {
             EdgeProblem::Column("graph.type", format!("column {} {problem}", quoted(&mapping.kind)))
         })?;
-        Ok(Self { from: format!("{} {ALIAS}", table.quoted), source, target, kind, nodes, table })
+        Ok(Self { from: format!("{} {ALIAS}", table.quoted), source, target, ends, kind, nodes, table })
     }
 
     /// The type of the collection's ids.

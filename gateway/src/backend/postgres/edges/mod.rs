@@ -10,12 +10,13 @@
 //! a configured type.
 
 mod check;
-
+mod degrees;
 mod estimate;
 mod expand;
-
+mod inspect;
+mod joined;
 mod layout;
-
+mod measure;
 mod paths;
 mod ranked;
 mod reach;

@@ -7,6 +7,7 @@ use sqlx::{Row, postgres::PgRow};
 
 use super::{
     check::{backwards, near_targets},
+    estimate::Cut,
     expand::read_vias,
     layout::EdgeLayout,
     ranked::{Via, path},
@@ -23,14 +24,14 @@ pub(super) fn statement(
     anchors: &Anchors<'_>,
     request: &ReachRequest,
     targets: &[EntityId],
-    back: u8,
+    cut: &Cut,
 ) -> Result<Statement, String> {
     let mut statement = Statement::new("WITH ");
     let start = Start::new(layout, &mut statement, anchors, request)?;
     let targets = layout.ids(&mut statement, targets.iter().cloned());
     let (steps, hops) = (start.steps, request.walk.hops);
-    statement.push(&start.anchors()).push(", ").push(&backwards(&steps, &targets, back));
-    statement.push(&steps.best_levels(start.foreign.as_ref(), |hop| near_targets(&steps, back, hop)));
+    statement.push(&start.anchors()).push(", ").push(&backwards(&steps, &targets, cut.back));
+    statement.push(&steps.best_levels(start.foreign.as_ref(), |hop| near_targets(&steps, cut, hop)));
     let (mut columns, mut tables) = (String::new(), String::new());
     for hop in (1..=hops).rev() {
         let on_a_path = if hop == hops {

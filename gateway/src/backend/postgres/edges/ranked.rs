@@ -7,7 +7,7 @@
 
 use super::{
     layout::EdgeLayout,
-    steps::{Foreign, Steps, Way, among, is, union},
+    steps::{Foreign, Held, Steps, Way, is, union},
 };
 use crate::{
     backend::{Path, PathStep},
@@ -22,12 +22,12 @@ fn width(walk: &Walk) -> i64 {
 
 impl Steps<'_> {
     /// A query for the ids one step from those of a level, with the best `via` of each, less those in `seen`.
-    pub(super) fn best(&self, before: &str, only: Option<&str>, seen: &str, foreign: Option<&Foreign<'_>>) -> String {
+    pub(super) fn best(&self, before: &str, held: Option<&Held>, seen: &str, foreign: Option<&Foreign<'_>>) -> String {
         let EdgeLayout { from: table, kind, .. } = self.layout;
         let queries = self.ways(false).into_iter().map(|Way { along, from, to }| {
-            let only = only.map(|only| format!(" AND {}", among(to, only))).unwrap_or_default();
+            let held = held.map(|held| format!(" AND {}", self.inside(to, &held.nodes()))).unwrap_or_default();
             format!(
-                "SELECT {} AS id, p.n * {} + {} * 2 + {} AS via FROM {table} WHERE {} AND {}{only}",
+                "SELECT {} AS id, p.n * {} + {} * 2 + {} AS via FROM {table} WHERE {} AND {}{held}",
                 self.layout.id_of(to),
                 width(self.walk),
                 kind.place(&self.walk.edges),
@@ -51,13 +51,13 @@ impl Steps<'_> {
         format!("array_agg(g.id {order}) AS ids, array_agg(g.via {order}) AS vias")
     }
 
-    /// Common table expressions `l1` to `l{hops}` in the order of best paths from those in `l0`. `only` gives the array that
-    /// the nodes of a level have to be in.
-    pub(super) fn best_levels(&self, foreign: Option<&Foreign<'_>>, only: impl Fn(u8) -> Option<String>) -> String {
+    /// Common table expressions `l1` to `l{hops}` in the order of best paths from those in `l0`. `held` says which nodes
+    /// a level is held to.
+    pub(super) fn best_levels(&self, foreign: Option<&Foreign<'_>>, held: impl Fn(u8) -> Option<Held>) -> String {
         let mut text = String::new();
         for hop in 1..=self.walk.hops {
             let before = format!("l{}", hop - 1);
-            let best = self.best(&before, only(hop).as_deref(), &union("l", 0..hop), foreign);
+            let best = self.best(&before, held(hop).as_ref(), &union("l", 0..hop), foreign);
             text.push_str(&format!(", l{hop} AS MATERIALIZED (SELECT {} FROM ({best}) g)", self.in_order()));
         }
         text

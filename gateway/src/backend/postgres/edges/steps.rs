@@ -24,6 +24,13 @@ pub(super) struct Way<'a> {
     pub(super) to: &'a IdColumn,
 }
 
+/// The nodes that a level is held to: those of the levels `w0` to `w{back}`.
+pub(super) struct Held {
+    pub(super) back: u8,
+    /// Edges are found from these nodes, and not from those of the level before.
+    pub(super) leads: bool,
+}
+
 /// The nodes that a walk must not touch: those of other tenants.
 pub(super) struct Foreign<'a> {
     id: &'a IdColumn,
@@ -52,19 +59,38 @@ impl<'a> Steps<'a> {
         if to.not_null { kinds } else { format!("{kinds} AND {} IS NOT NULL", to.expression) }
     }
 
-    /// A query for the ids (`id`) one step from those of an array; just those in `only`, if given. They repeat.
-    pub(super) fn from_array(&self, array: &str, only: Option<&str>, backwards: bool) -> String {
-        let queries = self.ways(backwards).into_iter().map(|Way { from, to, .. }| {
-            let only = only.map(|only| format!(" AND {}", among(to, only))).unwrap_or_default();
-            format!(
-                "SELECT {} AS id FROM {} WHERE {} AND {}{only}",
-                self.layout.id_of(to),
-                self.layout.from,
-                among(from, array),
-                self.takes(to)
-            )
+    /// A query for the ids (`id`) one step from those of an array. They repeat.
+    pub(super) fn after_array(&self, array: &str, backwards: bool) -> String {
+        self.each_way(backwards, |Way { from, .. }| among(from, array))
+    }
+
+    /// A query for the ids one step from those of a level.
+    fn after_level(&self, level: &str, held: Option<&Held>, backwards: bool) -> String {
+        let array = self.array(level);
+        let Some(held) = held else { return self.after_array(&array, backwards) };
+        let (all, nodes) = (held.array(self.layout.array_type()), held.nodes());
+        self.each_way(backwards, |Way { from, to, .. }| {
+            if held.leads {
+                format!("{} AND {}", among(to, &all), self.inside(from, &format!("SELECT unnest(ids) FROM {level}")))
+            } else {
+                format!("{} AND {}", among(from, &array), self.inside(to, &nodes))
+            }
+        })
+    }
+
+    fn each_way(&self, backwards: bool, condition: impl Fn(&Way<'_>) -> String) -> String {
+        let queries = self.ways(backwards).into_iter().map(|way| {
+            let id = self.layout.id_of(way.to);
+            let (from, takes) = (&self.layout.from, self.takes(way.to));
+            format!("SELECT {id} AS id FROM {from} WHERE {} AND {takes}", condition(&way))
         });
         queries.collect::<Vec<_>>().join(" UNION ALL ")
+    }
+
+    /// The condition that a column's id is one that a query gives, tested on rows that are found otherwise: an index that was
+    /// asked for each pair of two lists would take far too long on older servers.
+    pub(super) fn inside(&self, column: &IdColumn, query: &str) -> String {
+        format!("({} IN ({query})) IS TRUE", self.layout.id_of(column))
     }
 
     /// The array of a common table expression.
@@ -73,19 +99,18 @@ impl<'a> Steps<'a> {
     }
 
     /// Common table expressions `{name}1` to `{name}{hops}`: the nodes that are just so many steps from those in `{name}0`.
-    /// `only` gives the array that the nodes of a level have to be in.
+    /// `held` says which nodes a level is held to.
     pub(super) fn levels(
         &self,
         name: &str,
         hops: u8,
         backwards: bool,
         foreign: Option<&Foreign<'_>>,
-        only: impl Fn(u8) -> Option<String>,
+        held: impl Fn(u8) -> Option<Held>,
     ) -> String {
         let mut text = String::new();
         for hop in 1..=hops {
-            let from = self.array(&format!("{name}{}", hop - 1));
-            let steps = self.from_array(&from, only(hop).as_deref(), backwards);
+            let steps = self.after_level(&format!("{name}{}", hop - 1), held(hop).as_ref(), backwards);
             let seen = union(name, 0..hop);
             let own = foreign.map(|foreign| format!(" WHERE NOT {}", foreign.has("s.id"))).unwrap_or_default();
             text.push_str(&format!(
@@ -93,6 +118,18 @@ impl<'a> Steps<'a> {
             ));
         }
         text
+    }
+}
+
+impl Held {
+    /// A query for the nodes.
+    pub(super) fn nodes(&self) -> String {
+        union("w", 0..self.back + 1)
+    }
+
+    fn array(&self, array_type: &str) -> String {
+        let levels: Vec<String> = (0..=self.back).map(|level| format!("(SELECT ids FROM w{level})")).collect();
+        format!("({})::{array_type}", levels.join(" || "))
     }
 }
 

@@ -8,8 +8,10 @@ use sqlx::postgres::PgRow;
 use tokio::sync::Mutex;
 
 use super::{
-    check, estimate,
+    check,
+    estimate::{self, Cut},
     expand::Expansion,
+    joined,
     layout::{self, EdgeLayout},
     paths,
     reach::{self, Anchors},
@@ -18,7 +20,7 @@ use super::{
 use crate::{
     backend::{
         BackendError, CallContext, Checked, ErrorKind, Finding, GraphCapabilities, GraphStatistics, GraphStore,
-        Neighbour, NodeScope, Path, Reach, ReachRequest,
+        Neighbour, NodeScope, Page, Path, Ranking, Reach, ReachRequest, ReachedPage, Search,
         postgres::{EdgeTable, EntityTable, PgServer, statement::Statement},
     },
     catalog::CollectionSchema,
@@ -169,15 +171,42 @@ impl PgGraph {
         layout.source.decode_array(&row, 0).map_err(|problem| self.failed(problem))
     }
 
+    /// The first hits of a search among the nodes that a request reaches, in one statement.
+    pub(in crate::backend::postgres) async fn rank_reached(
+        &self,
+        ctx: &CallContext,
+        search: &Search,
+        request: &ReachRequest,
+        n: usize,
+    ) -> Result<ReachedPage, BackendError> {
+        let layout = self.layout(ctx).await?;
+        let nobody = Anchors::of(&layout, self.label(), request).ids.is_empty();
+        // All scores by id are 0, and a threshold only says something of similarities.
+        let nothing = matches!(search.ranking, Ranking::ById) && search.threshold.is_some_and(|least| least > 0.0);
+        if nobody || nothing {
+            let page = Page { exhausted: true, exact: true, ..Page::default() };
+            let unknown = self.check(ctx, request, &[]).await?.unknown;
+            return Ok(ReachedPage { page, unknown, reached: 0 });
+        }
+        let edges = self.forward(request).iter().sum();
+        let build = |layout: &EdgeLayout| {
+            joined::statement(layout, &Anchors::of(layout, self.label(), request), request, search, n)
+        };
+        let (layout, row) = self.row(ctx, "rank-reached", edges, build).await?;
+        let unknown = self.unknown(ctx, &layout, request, &row).await?;
+        let unknown = Anchors::of(&layout, self.label(), request).unknown(unknown);
+        let (page, reached) = joined::read(&layout, search, n, &row).map_err(|problem| self.failed(problem))?;
+        Ok(ReachedPage { page, unknown, reached })
+    }
+
     fn forward(&self, request: &ReachRequest) -> Vec<f64> {
         let anchors: Vec<EntityId> = request.anchors.iter().map(|anchor| anchor.id.clone()).collect();
         estimate::levels(&self.statistics.load(), self.label(), &anchors, &request.walk, false)
     }
 
-    /// See [`estimate::cut`].
-    fn cut(&self, request: &ReachRequest, targets: &[EntityId]) -> (u8, f64) {
+    fn cut(&self, request: &ReachRequest, targets: &[EntityId]) -> Cut {
         let back = estimate::levels(&self.statistics.load(), self.label(), targets, &request.walk, true);
-        estimate::cut(&self.forward(request), &back)
+        Cut::of(&self.forward(request), &back)
     }
 }
 
@@ -201,6 +230,10 @@ impl GraphStore for PgGraph {
 
     async fn refresh(&self) -> Result<(), BackendError> {
         statistics::learn(self).await
+    }
+
+    async fn inspect(&self, ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
+        super::inspect::inspect(self, ctx).await
     }
 
     async fn reach(&self, ctx: &CallContext, request: &ReachRequest) -> Result<Reach, BackendError> {
@@ -234,11 +267,11 @@ impl GraphStore for PgGraph {
             let unknown = self.unknown_of(ctx, request, &anchors.ids).await?;
             return Ok(Checked { within: Vec::new(), unknown: anchors.unknown(unknown), examined: 0 });
         }
-        let (back, edges) = self.cut(request, candidates);
+        let cut = self.cut(request, candidates);
         let build = |layout: &EdgeLayout| {
-            check::statement(layout, &Anchors::of(layout, self.label(), request), request, candidates, back)
+            check::statement(layout, &Anchors::of(layout, self.label(), request), request, candidates, &cut)
         };
-        let (layout, row) = self.row(ctx, "check", edges, build).await?;
+        let (layout, row) = self.row(ctx, "check", cut.edges, build).await?;
         let unknown = self.unknown(ctx, &layout, request, &row).await?;
         let anchors = Anchors::of(&layout, self.label(), request);
         check::read(&layout, anchors, request, candidates, unknown, &row).map_err(|problem| self.failed(problem))
@@ -280,11 +313,11 @@ impl GraphStore for PgGraph {
         if targets.is_empty() || Anchors::of(&layout, self.label(), request).ids.is_empty() {
             return Ok(vec![None; targets.len()]);
         }
-        let (back, edges) = self.cut(request, targets);
+        let cut = self.cut(request, targets);
         let build = |layout: &EdgeLayout| {
-            paths::statement(layout, &Anchors::of(layout, self.label(), request), request, targets, back)
+            paths::statement(layout, &Anchors::of(layout, self.label(), request), request, targets, &cut)
         };
-        let (layout, row) = self.row(ctx, "paths", edges, build).await?;
+        let (layout, row) = self.row(ctx, "paths", cut.edges, build).await?;
         let unknown = self.unknown(ctx, &layout, request, &row).await?;
         let anchors = Anchors::of(&layout, self.label(), request);
         paths::read(&layout, anchors, request, targets, unknown, &row).map_err(|problem| self.failed(problem))

@@ -89,7 +89,7 @@ async fn entities(
     progress: &mut dyn Progress,
 ) -> Result<(), WriteError> {
     let statements = entities::Statements::find(connection, target.schema, table).await?;
-    run(connection, "making a staging table", &[statements.staging.clone()]).await?;
+    run(connection, "making a staging table", std::slice::from_ref(&statements.staging)).await?;
     progress.begin(Step::WriteEntities, Some(parts.ids.len() as u64));
     for from in (0..parts.ids.len()).step_by(BATCH) {
         let to = (from + BATCH).min(parts.ids.len());

@@ -199,12 +199,15 @@ fn batch_leaves_the_reserve_free_and_normal_half_of_it() {
 
 #[test]
 fn short_work_does_not_make_a_pool_grow_and_long_work_does() {
-    let connections = |work: Duration| {
-        let mut simulation = Simulation::new(settings(16, 0), Behaviour::default(), vec![wish(Normal, work, true)], 15);
+    let connections = |work: Duration, predicted: Duration| {
+        let wishes = vec![Wish { predicted, ..wish(Normal, work, true) }];
+        let mut simulation = Simulation::new(settings(16, 0), Behaviour::default(), wishes, 15);
         (0..3).for_each(|_| simulation.arrive(0, ms(100)));
         simulation.run(Duration::from_secs(10));
         simulation.world.core.snapshot(simulation.world.now).total()
     };
-    assert_eq!(connections(Duration::from_micros(100)), 1);
-    assert_eq!(connections(ms(50)), 3);
+    let short = Duration::from_micros(100);
+    assert_eq!(connections(short, short), 1);
+    assert_eq!(connections(ms(50), ms(50)), 3);
+    assert_eq!(connections(ms(50), short), 3, "a wrong prediction is noticed when time has passed");
 }

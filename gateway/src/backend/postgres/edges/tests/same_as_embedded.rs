@@ -35,7 +35,6 @@ async fn about_random_data(ask: impl AsyncFn(&World, &mut StdRng)) {
                 ask(world, &mut rng).await;
             }
         }
-        world.expect("was made").remove().await;
     }
 }
 

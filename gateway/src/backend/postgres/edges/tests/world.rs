@@ -27,12 +27,14 @@ use crate::{
 
 /// The same data in two stores.
 pub(super) struct World {
-    pub(super) database: Database,
-    pub(super) connection: PgConnection,
+    pub(super) entities: EntityTable,
+    connection: PgConnection,
     pub(super) server: Arc<PgServer>,
     pub(super) schema: Arc<CollectionSchema>,
     pub(super) embedded: Arc<EmbeddedStore>,
     pub(super) graph: Arc<PgGraph>,
+    /// Dropped last.
+    _database: Database,
 }
 
 impl World {
@@ -49,10 +51,10 @@ impl World {
         let server = server(&database.url);
         fill(&mut connection, &schema, &parts).await;
         let (entities, edges) = tables(&schema);
-        let graph = PgGraph::new(server.clone(), schema.clone(), edges, Some(entities));
+        let graph = PgGraph::new(server.clone(), schema.clone(), edges, Some(entities.clone()));
         let data = Dataset::build(schema.clone(), parts).expect("random parts are valid");
         let embedded = EmbeddedStore::new("embedded".into(), Arc::new(data));
-        Some(Self { database, connection, server, schema, embedded, graph })
+        Some(Self { entities, connection, server, schema, embedded, graph, _database: database })
     }
 
     /// Other data of the same schema in the same tables.
@@ -61,12 +63,6 @@ impl World {
         fill(&mut self.connection, &self.schema, &parts).await;
         let data = Dataset::build(self.schema.clone(), parts).expect("random parts are valid");
         self.embedded = EmbeddedStore::new("embedded".into(), Arc::new(data));
-    }
-
-    pub(super) async fn remove(self) {
-        let Self { database, connection, .. } = self;
-        drop(connection);
-        database.remove().await;
     }
 }
 
@@ -94,6 +90,11 @@ pub(super) fn tables(schema: &CollectionSchema) -> (EntityTable, EdgeTable) {
         types: vec!["LIKES".into(), "it's".into()],
     };
     (entities, edges)
+}
+
+/// The schema of random data with text ids.
+pub(super) fn text_schema() -> CollectionSchema {
+    (*random(2, Size { rows: 0, edges: 0 }).0).clone()
 }
 
 /// A server with a small pool.
