@@ -99,6 +99,7 @@ fn planning(
                 max_check: graph.as_ref().map_or(0, |(_, capabilities)| capabilities.max_check),
                 joined: collection.entities.rank_reached().is_some(),
                 probe: Probe::default(),
+                keeps: true,
                 down: Down::default(),
                 forced: None,
                 key,

@@ -26,10 +26,10 @@ pub(super) struct Args {
     /// Do little of everything: shows that it runs, not how fast
     #[arg(long)]
     quick: bool,
-    /// `glue`: a Postgres server with pgvector, by the URL of a user who may make databases
+    /// A Postgres server with pgvector, by the URL of a user who may make databases
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
-    /// `glue`: a Neo4j server, as `bolt://host:port` or `bolt://user:password@host:port`
+    /// A Neo4j server, as `bolt://host:port` or `bolt://user:password@host:port`
     #[arg(long, value_name = "URI")]
     neo4j: Option<String>,
     /// `glue`: generated queries over a scaled copy with so many entities
@@ -72,6 +72,8 @@ enum Name {
     Glue,
     /// How much of the right answer comes where an approximate index may be used
     Recall,
+    /// What the gateway adds to a statement of Postgres and of Neo4j, against direct drivers
+    Overhead,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
@@ -83,6 +85,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Name::Footprint => return finish(args, &footprint(args, &corpus)?),
         Name::Glue => return finish(args, &on_servers(args, &corpus, bench::glue)?),
         Name::Recall => return finish(args, &on_servers(args, &corpus, bench::recall)?),
+        Name::Overhead => {
+            let servers = args.servers()?;
+            bench::overhead(&corpus, &servers, args.effort(), &mut Shown::new())
+        }
     };
     finish(args, &report?)
 }

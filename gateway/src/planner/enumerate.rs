@@ -89,11 +89,13 @@ fn cached(input: &Input<'_>, first: usize, batch: usize, plans: &mut Vec<Plan>) 
     }
 }
 
-/// K′ of the first page: half as many again as should suffice, and never so few that a list is not worth keeping.
+/// K′ of the first page: half as many again as should suffice behind a gate, and never so few that a list is not worth
+/// keeping, where it is kept.
 fn first_page(input: &Input<'_>, estimates: &Estimates) -> usize {
     let need = input.query.need();
-    let enough = (1.5 * need as f64 / estimates.within.max(1e-9)).min(estimates.rows.max(1.0)) as usize;
-    enough.max(LIST_FACTOR * need).max(FIRST_PAGE)
+    let slack = if input.request.is_some() { 1.5 / estimates.within.max(1e-9) } else { 1.0 };
+    let enough = (slack * need as f64).min(estimates.rows.max(1.0)) as usize;
+    if input.keeps { enough.max(LIST_FACTOR * need).max(FIRST_PAGE) } else { enough.max(need) }
 }
 
 /// Candidates of one check: what should suffice, within what the store takes.

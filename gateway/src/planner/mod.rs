@@ -51,6 +51,8 @@ pub struct Input<'a> {
     pub joined: bool,
     /// What the cache holds.
     pub probe: Probe<'a>,
+    /// What legs give goes into the cache, where a longer list serves more queries.
+    pub keeps: bool,
     /// Stores that are not asked now, because they fail.
     pub down: Down,
     /// Runs this kind whatever it costs.
@@ -201,6 +203,7 @@ struct DecisionKey {
     /// The reach's size.
     reach: Option<u64>,
     list: Option<ListKey>,
+    keeps: bool,
     down: Down,
     forced: Option<PlanKind>,
 }
@@ -241,6 +244,7 @@ impl Planner {
                 exact: list.exact,
                 same_filter: list.filter == input.filter,
             }),
+            keeps: input.keeps,
             down: input.down,
             forced: input.forced,
         };

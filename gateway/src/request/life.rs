@@ -317,6 +317,7 @@ impl<'a> Life<'a> {
                     exact: list.exact,
                 }),
             },
+            keeps: mode.writes(),
             down: Down {
                 vectors: !collection.entities.is_available(),
                 graph: collection.graph.as_ref().is_some_and(|graph| !graph.is_available()),

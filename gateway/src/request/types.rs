@@ -76,7 +76,7 @@ pub struct Answer {
 pub type Reply = Result<Answer, crate::problem::Problem>;
 
 /// The steps of a query's life. The same words in code, docs, `Server-Timing`, spans and `explain`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Step {
     /// Read the body, resolve its names.
     Understand,

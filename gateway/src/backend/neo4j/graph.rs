@@ -74,6 +74,12 @@ impl Neo4jGraph {
         super::inspect::inspect(self, ctx).await
     }
 
+    /// The statement of a walk to everything within reach.
+    pub(crate) fn reach_query(&self, request: &ReachRequest) -> neo4rs::Query {
+        let (form, _) = Form::choose(&self.known.load(), request);
+        reach::statement(&self.cypher, request, form, None, Parameters::default()).plain()
+    }
+
     pub(super) fn entity(&self, id: &EntityId) -> NodeRef {
         NodeRef { label: self.entity, id: id.clone() }
     }

@@ -8,7 +8,10 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
-use sqlx::{Row, postgres::PgRow};
+use sqlx::{
+    Row,
+    postgres::{PgArguments, PgRow},
+};
 use tokio::sync::Mutex;
 
 use super::{
@@ -16,6 +19,7 @@ use super::{
     cursor::PgCursor,
     filter::condition,
     layout::{self, Layout, LayoutProblem},
+    search::Rows,
     spaces::Space,
     statement::Statement,
 };
@@ -153,6 +157,22 @@ impl PgEntities {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// The statement of an exact search for so many hits, and its values.
+    pub(crate) async fn exact_statement(
+        &self,
+        ctx: &CallContext,
+        search: &Search,
+        limit: usize,
+    ) -> Result<(String, PgArguments), BackendError> {
+        let layout = self.layout(ctx).await?;
+        let Ranking::Similarity { space, vector } = &search.ranking else {
+            return Err(self.failed("only similarity is searched exactly"));
+        };
+        let rows = Rows { search, given: &[], table_rows: self.expected_rows() };
+        let statement = rows.exact(&layout, *space, vector, limit);
+        statement.and_then(|statement| statement.parts()).map_err(|problem| self.failed(problem))
     }
 
     /// The statement behind [`VectorStore::matching`].

@@ -7,10 +7,13 @@ use serde_json::{Value, json};
 use super::{
     Contender,
     ours::{PLANS, Way},
-    question::{Judged, Question},
 };
 use crate::{
-    bench::{BenchError, timing::Samples},
+    bench::{
+        BenchError,
+        stores::{Judged, Question},
+        timing::Samples,
+    },
     planner::PlanKind,
 };
 

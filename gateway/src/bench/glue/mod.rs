@@ -4,7 +4,6 @@
 mod compared;
 mod direct;
 mod ours;
-mod question;
 mod recall;
 mod rivals;
 mod sql;
@@ -14,13 +13,12 @@ use std::{path::PathBuf, time::Instant};
 
 use compared::{Asked, Compared};
 use ours::{Ours, PLANS, Way};
-use question::{Examiner, Question};
 use rivals::{Client, Rival};
 
 pub use self::recall::recall;
 use super::{
     BenchError, Corpus, Effort, Report, corpus,
-    stores::{Scratch, ServerAddresses},
+    stores::{Examiner, Question, Scratch, ServerAddresses},
     timing::{order, us},
 };
 use crate::{load::Progress, value::IdType, workload::scale};

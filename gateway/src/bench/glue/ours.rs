@@ -5,10 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::question::Question;
 use crate::{
     backend::{GraphStore, VectorStore, postgres::PgTogether},
-    bench::{BenchError, corpus::incoming, stores::Scratch},
+    bench::{
+        BenchError,
+        corpus::incoming,
+        stores::{Question, Scratch},
+    },
     catalog::{Catalog, Collection, CollectionSchema},
     config::{CacheConfig, ServerConfig},
     planner::PlanKind,
@@ -77,6 +80,8 @@ impl Ours {
         options["cache"] = json!("bypass");
         options["deadline_ms"] = json!(60_000);
         body["exact"] = json!(!matches!(way, Way::Approximate | Way::ApproximatePlan(_)));
+        // The others return ids only, too.
+        body["select"] = json!([]);
         if let Way::Plan(kind) | Way::ApproximatePlan(kind) = way {
             options["plan"] = json!(kind.as_str());
         }

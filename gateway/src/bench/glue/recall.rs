@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use super::{
     GlueOptions,
     ours::{Ours, PLANS, Way},
-    question::{Examiner, Share},
 };
 use crate::{
     bench::{
         BenchError, Corpus, Effort, Figure, Goal, Report, corpus,
-        stores::{Scratch, ServerAddresses},
+        stores::{Examiner, Scratch, ServerAddresses, Share},
     },
     load::Progress,
     workload::scale,

@@ -4,11 +4,13 @@ use std::collections::HashSet;
 
 use super::{
     direct::{Neo4j, Postgres},
-    question::{Question, Within},
     sql::{Sql, Tables},
 };
 use crate::{
-    bench::{BenchError, stores::Names},
+    bench::{
+        BenchError,
+        stores::{Names, Question, Within},
+    },
     catalog::CollectionSchema,
     query::Direction,
 };

@@ -2,9 +2,8 @@
 
 use sqlx::{Arguments as _, postgres::PgArguments};
 
-use super::question::Within;
 use crate::{
-    bench::stores::Names,
+    bench::stores::{Names, Within},
     catalog::CollectionSchema,
     query::{Comparison, Direction, Field, Filter},
     value::{AttributeType, Literal, Number},

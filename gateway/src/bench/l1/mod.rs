@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{principal::Principal, request::Gateway, workload::Generator, workload::WorkloadOptions};
 use client::Load;
-use servers::{Answers, Running};
+use servers::Answers;
+pub(super) use servers::Running;
 
 /// Different queries.
 const QUERIES: usize = 1_024;

@@ -36,19 +36,19 @@ impl Answers {
 }
 
 /// A server that stops when this is dropped.
-pub(super) struct Running {
+pub(in crate::bench) struct Running {
     address: SocketAddr,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(in crate::bench) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// A gateway behind its own listener.
-    pub(super) fn forebay(gateway: Arc<Gateway>) -> Result<Self, BenchError> {
+    pub(in crate::bench) fn forebay(gateway: Arc<Gateway>) -> Result<Self, BenchError> {
         let config = ServerConfig::default();
         let authenticator = Authenticator::new([]);
         Self::start("bench-forebay", move |bound, stop| async move {

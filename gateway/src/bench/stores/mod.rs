@@ -1,9 +1,12 @@
-//! Real servers for benchmarks: a database and a label of their own, filled with a collection, gone at the end.
+//! Real servers for benchmarks: a database and a label of their own, filled with a collection, gone at the end; and
+//! questions with their right answers.
 
 mod names;
+mod question;
 mod scratch;
 
 pub(super) use names::Names;
+pub(super) use question::{Examiner, Judged, Question, Share, Within, patient};
 pub(super) use scratch::{Scratch, connect};
 
 /// Servers that a benchmark may use. It makes a database, and labels, of its own.

@@ -27,14 +27,14 @@ const TIE: f64 = 1e-6;
 const BEYOND: usize = 32;
 
 /// A query that can be asked of everything that is compared.
-pub(super) struct Question {
+pub(in crate::bench) struct Question {
     /// As it is sent to Forebay, without options.
-    pub(super) body: Value,
-    pub(super) vector: Arc<[f32]>,
-    pub(super) filter: Filter,
-    pub(super) within: Option<Within>,
-    pub(super) limit: usize,
-    pub(super) class: Class,
+    pub(in crate::bench) body: Value,
+    pub(in crate::bench) vector: Arc<[f32]>,
+    pub(in crate::bench) filter: Filter,
+    pub(in crate::bench) within: Option<Within>,
+    pub(in crate::bench) limit: usize,
+    pub(in crate::bench) class: Class,
     /// The scores of the right answer, best first.
     right: Vec<f64>,
     /// The scores of everything that may be in a right answer.
@@ -42,21 +42,21 @@ pub(super) struct Question {
 }
 
 /// From where an answer must be reached.
-pub(super) struct Within {
-    pub(super) anchors: Vec<String>,
-    pub(super) walk: Walk,
+pub(in crate::bench) struct Within {
+    pub(in crate::bench) anchors: Vec<String>,
+    pub(in crate::bench) walk: Walk,
 }
 
 /// What decides how dear a question is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Class {
-    pub(super) reach: Share,
-    pub(super) filter: Share,
+pub(in crate::bench) struct Class {
+    pub(in crate::bench) reach: Share,
+    pub(in crate::bench) filter: Share,
 }
 
 /// How much of a collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Share {
+pub(in crate::bench) enum Share {
     /// Nothing is asked for, so all of it.
     All,
     /// Up to 0.15 %.
@@ -82,7 +82,7 @@ impl Share {
         }
     }
 
-    pub(super) fn as_str(self) -> &'static str {
+    pub(in crate::bench) fn as_str(self) -> &'static str {
         match self {
             Self::All => "none",
             Self::Tiny => "tiny",
@@ -96,18 +96,18 @@ impl Share {
 
 /// How good an answer is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Judged {
+pub(in crate::bench) struct Judged {
     /// It is the right one.
-    pub(super) right: bool,
+    pub(in crate::bench) right: bool,
     /// The part of the right answer that is in it.
-    pub(super) recall: f64,
+    pub(in crate::bench) recall: f64,
     /// It has too few rows.
-    pub(super) short: bool,
+    pub(in crate::bench) short: bool,
 }
 
 impl Question {
     /// How good these ids are, in this order.
-    pub(super) fn judge(&self, ids: &[String]) -> Judged {
+    pub(in crate::bench) fn judge(&self, ids: &[String]) -> Judged {
         let fits =
             |rank: usize, id: &String| self.scores.get(id).is_some_and(|score| (score - self.right[rank]).abs() <= TIE);
         let mut distinct: Vec<&String> = ids.iter().collect();
@@ -126,18 +126,23 @@ impl Question {
 }
 
 /// Questions over a collection, with their answers from a store in memory.
-pub(super) struct Examiner<'a> {
+pub(in crate::bench) struct Examiner<'a> {
     schema: &'a CollectionSchema,
     store: Arc<EmbeddedStore>,
 }
 
 impl<'a> Examiner<'a> {
-    pub(super) fn new(schema: &'a Arc<CollectionSchema>, parts: Parts) -> Result<Self, BenchError> {
+    pub(in crate::bench) fn new(schema: &'a Arc<CollectionSchema>, parts: Parts) -> Result<Self, BenchError> {
         Ok(Self { schema, store: corpus::store(schema, parts)? })
     }
 
+    /// What answers.
+    pub(in crate::bench) fn store(&self) -> &Arc<EmbeddedStore> {
+        &self.store
+    }
+
     /// The first `count` queries that came with the data, as far as all that is compared can answer them.
-    pub(super) async fn recorded(&self, corpus: &Corpus, count: usize) -> Result<Vec<Question>, BenchError> {
+    pub(in crate::bench) async fn recorded(&self, corpus: &Corpus, count: usize) -> Result<Vec<Question>, BenchError> {
         let mut questions = Vec::new();
         for body in corpus.recorded.iter().take(count) {
             questions.extend(self.question(body.clone()).await?);
@@ -146,7 +151,7 @@ impl<'a> Examiner<'a> {
     }
 
     /// So many generated queries.
-    pub(super) async fn generated(&self, parts: &Parts, count: usize) -> Result<Vec<Question>, BenchError> {
+    pub(in crate::bench) async fn generated(&self, parts: &Parts, count: usize) -> Result<Vec<Question>, BenchError> {
         /// Of so many drawn queries at least one should do.
         const PATIENCE: usize = 200;
         let options = WorkloadOptions { drill_downs: 0.0, ..WorkloadOptions::default() };
@@ -226,7 +231,8 @@ fn given_vector(query: &Query) -> Option<Arc<[f32]>> {
     }
 }
 
-fn patient() -> CallContext {
+/// A call that may take its time.
+pub(in crate::bench) fn patient() -> CallContext {
     CallContext {
         priority: Priority::Normal,
         tenant: None,
