@@ -31,9 +31,8 @@ enum Harm {
     Restarted,
 }
 
-const HARMS: [Harm; 8] = [
-    Harm::Network(Fault::Delay(Duration::from_millis(30))),
-    Harm::Network(Fault::Delay(Duration::from_millis(500))),
+const HARMS: [Harm; 7] = [
+    Harm::Network(Fault::Delay(Duration::from_millis(150))),
     Harm::Network(Fault::HalfClose),
     Harm::Network(Fault::Reset),
     Harm::Network(Fault::Refuse),

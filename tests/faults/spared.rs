@@ -34,7 +34,7 @@ async fn while_neo4j_is_not_asked_cached_reaches_still_answer() {
         body["exact"] = json!(true);
         body["options"] = json!({ "plan": "graph-first" });
         let reply = support::post(&mut client, "/v1/query", &body).await;
-        assert_eq!(verdict(question, &reply), Verdict::Right);
+        assert_eq!(verdict(question, &reply, true), Verdict::Right);
     }
 
     proxy.set(Fault::Refuse);
@@ -55,7 +55,7 @@ async fn while_neo4j_is_not_asked_cached_reaches_still_answer() {
         assert_eq!(reply["plan"]["chosen"], "cached-partial");
         assert_eq!(reply["plan"]["reason"], Choice::Spared.reason());
         let reply = support::post(&mut client, "/v1/query", &body).await;
-        assert_eq!(verdict(question, &reply), Verdict::Right);
+        assert_eq!(verdict(question, &reply, true), Verdict::Right);
     }
     let mut refused = 0;
     for question in &unknown[..20] {
@@ -64,7 +64,7 @@ async fn while_neo4j_is_not_asked_cached_reaches_still_answer() {
         }
         let reply =
             support::post(&mut client, "/v1/query", &Asking::within(Duration::from_secs(5)).body(question)).await;
-        assert_eq!(verdict(question, &reply), Verdict::Unavailable);
+        assert_eq!(verdict(question, &reply, true), Verdict::Unavailable);
         let detail: Value = support::json(&reply)["detail"].clone();
         assert!(detail.as_str().is_some_and(|detail| detail.contains("backend neo4j")), "{detail}");
         refused += 1;
@@ -73,7 +73,7 @@ async fn while_neo4j_is_not_asked_cached_reaches_still_answer() {
     for question in QUESTIONS.iter().filter(|question| question.body().get("within").is_none()).take(20) {
         let reply =
             support::post(&mut client, "/v1/query", &Asking::within(Duration::from_secs(20)).body(question)).await;
-        assert_eq!(verdict(question, &reply), Verdict::Right, "Postgres is well");
+        assert_eq!(verdict(question, &reply, true), Verdict::Right, "Postgres is well");
     }
     served.stop().await;
 }
