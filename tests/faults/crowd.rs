@@ -96,9 +96,6 @@ pub(crate) fn verdict(question: &DemoQuery, reply: &Response) -> Verdict {
     let detail = body["detail"].as_str().expect("a detail");
     assert!(detail.contains("backend pg") || detail.contains("backend neo4j"), "it names no backend: {body}");
     assert_eq!(body["retryable"], true, "{body}");
-    if std::env::var("DBG").is_ok() {
-        eprintln!("{} {detail}", reply.status);
-    }
     match reply.status.as_u16() {
         503 => {
             let after = reply.headers["retry-after"].to_str().expect("a number");
