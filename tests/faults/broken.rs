@@ -118,7 +118,8 @@ impl Scene<'_> {
     async fn leaves_nothing(self) {
         let (mut pg, neo4j) = (PostgresView::of(self.postgres).await, Neo4jView::of(self.neo4j));
         let known = watch::total(&watch::pool(&self.served, "pg").await);
-        until("Postgres has the pool's connections", async || pg.connections("true").await, |seen| *seen == known).await;
+        until("Postgres has the pool's connections", async || pg.connections("true").await, |seen| *seen == known)
+            .await;
         let known = watch::total(&watch::pool(&self.served, "neo4j").await);
         until("Neo4j has the pool's connections", async || neo4j.connections().await, |seen| *seen == known).await;
         assert_eq!(neo4j.transactions().await, 0);
