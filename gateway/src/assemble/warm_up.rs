@@ -51,3 +51,35 @@ where
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use super::*;
+    use crate::backend::ErrorKind;
+
+    #[tokio::test]
+    async fn a_store_whose_server_does_not_answer_is_let_go_with_its_catalog() {
+        let (store, readiness) = (Arc::new(AtomicUsize::new(0)), Arc::new(Readiness::default()));
+        let known = Arc::downgrade(&store);
+        learn("a store".into(), Some(&readiness), move || {
+            let store = known.upgrade();
+            async move {
+                store?.fetch_add(1, SeqCst);
+                Some(Err(BackendError::new(&"pg".into(), ErrorKind::Unavailable, "nobody answers")))
+            }
+        });
+        let in_time = tokio::time::timeout(Duration::from_secs(30), async {
+            while store.load(SeqCst) < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            assert_eq!(readiness.blockers().len(), 1);
+            drop(store);
+            while !readiness.blockers().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        in_time.await.expect("it tries again, and stops when the store is gone");
+    }
+}
