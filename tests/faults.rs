@@ -3,14 +3,14 @@
 
 mod support;
 
+#[path = "faults/broken.rs"]
+mod broken;
 #[path = "faults/crowd.rs"]
 mod crowd;
 #[path = "faults/crowded.rs"]
 mod crowded;
 #[path = "faults/ground.rs"]
 mod ground;
-#[path = "faults/harm.rs"]
-mod harm;
 #[path = "faults/left.rs"]
 mod left;
 #[path = "faults/spared.rs"]

@@ -29,11 +29,11 @@ async fn five_hundred_clients_share_eight_connections() {
     let served = ground.stores.serve_as(&Setup { pool: "min = 0\nmax = 8", ..Setup::default() }).await;
     let mut pg = PostgresView::of(&ground.stores.postgres()).await;
     let neo4j = Neo4jView::of(&ground.neo4j.url);
-    let crowd = Crowd::start(&served, 500, 3, Asking::within(LONG));
+    let crowd = Crowd::start(&served, 500, 2, Asking::within(LONG));
     let most = most_connections(&crowd, &mut pg, &neo4j).await;
     let counts = crowd.finish().await;
     println!("500 clients: {counts:?}, at most {most:?} connections");
-    assert_eq!(counts.right + counts.errors(), 1_500);
+    assert_eq!(counts.right + counts.errors(), 1_000);
     assert!(counts.right >= 500, "{counts:?}");
     assert!((2..=8).contains(&most.0) && (2..=8).contains(&most.1), "{most:?}");
     until_whole(&served).await;
@@ -47,15 +47,21 @@ async fn plans_that_cross_do_not_block_each_other_on_pools_of_one() {
     let served = ground.stores.serve_as(&Setup { pool: "min = 0\nmax = 1", ..Setup::default() }).await;
     let mut pg = PostgresView::of(&ground.stores.postgres()).await;
     let neo4j = Neo4jView::of(&ground.neo4j.url);
-    let plans = ["vector-first", "parallel", "graph-first"];
-    let crowds = plans.map(|plan| Crowd::start(&served, 17, 6, Asking { plan: Some(plan), ..Asking::within(LONG) }));
-    for (plan, crowd) in plans.into_iter().zip(crowds) {
+    // The search through the index holds a cursor of Postgres while Neo4j is asked.
+    let plans = [("vector-first", false), ("parallel", true), ("graph-first", true)];
+    let crowds =
+        plans.map(|(plan, exact)| Crowd::start(&served, 17, 3, Asking { deadline: LONG, plan: Some(plan), exact }));
+    for ((plan, _), crowd) in plans.into_iter().zip(crowds) {
         let most = most_connections(&crowd, &mut pg, &neo4j).await;
         let counts = crowd.finish().await;
         println!("{plan}: {counts:?}, at most {most:?} connections");
         assert!(counts.right >= 17 && counts.failed == 0, "{plan}: {counts:?}");
-        assert!(most.0 <= 1, "{most:?}");
+        assert!(most.0 <= 1 && most.1 <= 1, "{most:?}");
     }
+    let counters = watch::pool(&served, "pg").await["counters"].clone();
+    println!("pg: {counters}");
+    assert!(counters["parked"].as_u64().is_some_and(|parked| parked > 0), "no cursor was open: {counters}");
+    assert!(counters["reclaimed"].as_u64().is_some_and(|taken| taken > 0), "nobody needed its connection: {counters}");
     until_whole(&served).await;
     served.stop().await;
 }

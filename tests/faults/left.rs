@@ -33,7 +33,7 @@ async fn hanging(served: &Served, number: usize, asking: Asking) -> TcpStream {
         body.len()
     );
     stream.write_all(format!("{head}{body}").as_bytes()).await.expect("it is sent");
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         stream.set_zero_linger().expect("an open socket");
     }
     stream
@@ -135,6 +135,7 @@ async fn a_thousand_clients_that_hang_up_leave_nothing_running() {
     assert_eq!(pg.connections("true").await, known, "no connection is left behind");
     let known = watch::total(&watch::pool(&served, "neo4j").await);
     until("no connection is left behind", async || neo4j.connections().await, |seen| *seen == known).await;
+    until("none to end statements over either", async || pg.control_connections().await, |seen| *seen == 0).await;
     // The connections that were left are as good as new.
     let counts = Crowd::start(&served, 8, 10, Asking::within(Duration::from_secs(20))).finish().await;
     assert_eq!((counts.right, counts.errors()), (80, 0), "{counts:?}");

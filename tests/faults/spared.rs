@@ -22,7 +22,7 @@ async fn while_neo4j_is_not_asked_cached_reaches_still_answer() {
     let _turn = ground.turn().await;
     let proxy = FaultProxy::before(&ground.neo4j.url).await;
     let breaker = "open_ms = 600000\nmax_open_ms = 600000";
-    let setup = Setup { neo4j: Some(proxy.address), pool: "min = 0\nmax = 8", breaker, postgres: None };
+    let setup = Setup { neo4j: Some(&proxy.url), pool: "min = 0\nmax = 8", breaker, postgres: None };
     let served = ground.stores.serve_as(&setup).await;
     let mut client = served.client();
     let with_graph: Vec<_> = QUESTIONS.iter().filter(|question| question.body().get("within").is_some()).collect();
@@ -34,7 +34,7 @@ async fn while_neo4j_is_not_asked_cached_reaches_still_answer() {
         body["exact"] = json!(true);
         body["options"] = json!({ "plan": "graph-first" });
         let reply = support::post(&mut client, "/v1/query", &body).await;
-        assert_eq!(verdict(question, &reply), Verdict::Right);
+        assert_eq!(verdict(question, &reply, true), Verdict::Right);
     }
 
     proxy.set(Fault::Refuse);
@@ -55,7 +55,7 @@ async fn while_neo4j_is_not_asked_cached_reaches_still_answer() {
         assert_eq!(reply["plan"]["chosen"], "cached-partial");
         assert_eq!(reply["plan"]["reason"], Choice::Spared.reason());
         let reply = support::post(&mut client, "/v1/query", &body).await;
-        assert_eq!(verdict(question, &reply), Verdict::Right);
+        assert_eq!(verdict(question, &reply, true), Verdict::Right);
     }
     let mut refused = 0;
     for question in &unknown[..20] {
@@ -64,7 +64,7 @@ async fn while_neo4j_is_not_asked_cached_reaches_still_answer() {
         }
         let reply =
             support::post(&mut client, "/v1/query", &Asking::within(Duration::from_secs(5)).body(question)).await;
-        assert_eq!(verdict(question, &reply), Verdict::Unavailable);
+        assert_eq!(verdict(question, &reply, true), Verdict::Unavailable);
         let detail: Value = support::json(&reply)["detail"].clone();
         assert!(detail.as_str().is_some_and(|detail| detail.contains("backend neo4j")), "{detail}");
         refused += 1;
@@ -73,7 +73,7 @@ async fn while_neo4j_is_not_asked_cached_reaches_still_answer() {
     for question in QUESTIONS.iter().filter(|question| question.body().get("within").is_none()).take(20) {
         let reply =
             support::post(&mut client, "/v1/query", &Asking::within(Duration::from_secs(20)).body(question)).await;
-        assert_eq!(verdict(question, &reply), Verdict::Right, "Postgres is well");
+        assert_eq!(verdict(question, &reply, true), Verdict::Right, "Postgres is well");
     }
     served.stop().await;
 }

@@ -77,13 +77,19 @@ impl PostgresView {
         Self { connection: PgConnection::connect(url).await.expect("Postgres answers") }
     }
 
-    /// Connections of the gateway to this database for which a condition holds. Those that it ends statements over have
-    /// another name.
+    /// Connections of the gateway's pool to this database for which a condition holds.
     pub(crate) async fn connections(&mut self, condition: &str) -> i64 {
-        let text = format!(
-            "SELECT count(*) FROM pg_stat_activity \
-             WHERE application_name = 'forebay' AND datname = current_database() AND ({condition})"
-        );
+        self.count(&format!("application_name = 'forebay' AND ({condition})")).await
+    }
+
+    /// Connections over which the gateway ends statements.
+    pub(crate) async fn control_connections(&mut self) -> i64 {
+        self.count("application_name = 'forebay control'").await
+    }
+
+    async fn count(&mut self, condition: &str) -> i64 {
+        let text =
+            format!("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND ({condition})");
         let row = sqlx::query(AssertSqlSafe(text)).fetch_one(&mut self.connection).await.expect("an answer");
         row.get(0)
     }

@@ -38,8 +38,8 @@ impl Fault {
 
 /// A proxy in front of one server. It ends with this value, and its connections with it.
 pub struct FaultProxy {
-    /// Where it listens.
-    pub address: SocketAddr,
+    /// The server's URL, with the address of the proxy in it.
+    pub url: String,
     fault: watch::Sender<Fault>,
     task: JoinHandle<()>,
 }
@@ -47,14 +47,15 @@ pub struct FaultProxy {
 impl FaultProxy {
     /// One that lets everything pass to the server of this URL.
     pub async fn before(url: &str) -> Self {
-        let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let authority = authority.split('/').next().expect("there is a first part");
+        let (_, rest) = url.split_once("://").expect("a URL");
+        let authority = rest.split('/').next().expect("there is a first part");
         let server = authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned();
         let listener = on_free_port().await;
         let address = listener.local_addr().expect("it is bound");
         let fault = watch::Sender::new(Fault::Pass);
+        let url = url.replacen(&server, &address.to_string(), 1);
         let task = tokio::spawn(listen(listener, address, server, fault.subscribe()));
-        Self { address, fault, task }
+        Self { url, fault, task }
     }
 
     /// From now on.
@@ -118,12 +119,14 @@ async fn connection(mut client: TcpStream, server: String, mut fault: watch::Rec
     let (from_server, to_server) = server.split();
     let forth = pump(from_client, to_server, fault.clone(), false);
     let back = pump(from_server, to_client, fault.clone(), true);
-    tokio::select! {
-        _ = async { tokio::join!(forth, back) } => {}
-        _ = fault.wait_for(|fault| fault.resets()) => {
-            reset(client);
-            reset(server);
-        }
+    let sound = tokio::select! {
+        ended = async { tokio::try_join!(forth, back) } => ended.is_ok(),
+        _ = fault.wait_for(|fault| fault.resets()) => false,
+    };
+    // What happens at one end happens at the other.
+    if !sound {
+        reset(client);
+        reset(server);
     }
 }
 

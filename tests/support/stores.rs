@@ -1,7 +1,6 @@
 //! The packages collection on real servers, put there by the `forebay` binary as a user would.
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::Arc,
@@ -141,14 +140,12 @@ impl Stores {
         let pools = "min = 2\nmax = 16\n";
         assert_eq!(text.matches(pools).count(), 2, "the example's pools are other ones now");
         text = text.replace(pools, &format!("{}\n", setup.pool));
-        if let Some(address) = setup.postgres {
-            let options: PgConnectOptions = self.postgres().parse().expect("a URL of Postgres");
-            let url = options.host(&address.ip().to_string()).port(address.port()).to_url_lossy();
-            std::fs::write(self.directory.path().join("secrets/proxy-url"), url.as_str()).expect("written");
-            text = text.replace("secrets/postgres-url", "secrets/proxy-url");
+        if let Some(url) = setup.postgres {
+            std::fs::write(self.directory.path().join("secrets/other-url"), url).expect("written");
+            text = text.replace("secrets/postgres-url", "secrets/other-url");
         }
-        if let (Some(address), Some((uri, _))) = (setup.neo4j, &self.neo4j) {
-            text = text.replace(uri, &format!("bolt://{address}"));
+        if let (Some(other), Some((uri, _))) = (setup.neo4j, &self.neo4j) {
+            text = text.replace(uri, other);
         }
         for backend in ["pg", "neo4j"] {
             text += &format!("\n[backends.{backend}.breaker]\n{}\n", setup.breaker);
@@ -185,10 +182,10 @@ async fn constraints(graph: &neo4rs::Graph, label: &str) -> Vec<String> {
 /// How a gateway differs from that of the example.
 #[derive(Debug, Default)]
 pub struct Setup<'a> {
-    /// Where it reaches Postgres.
-    pub postgres: Option<SocketAddr>,
+    /// Where it reaches Postgres, or another one with the same tables.
+    pub postgres: Option<&'a str>,
     /// Where it reaches Neo4j.
-    pub neo4j: Option<SocketAddr>,
+    pub neo4j: Option<&'a str>,
     /// The settings of both pools, lines of TOML.
     pub pool: &'a str,
     /// The settings of both breakers, lines of TOML.

@@ -6,6 +6,7 @@
 //! caches or HTTP. Adding one touches nothing else; every store passes the same conformance suite.
 
 mod context;
+mod control;
 pub mod embedded;
 mod error;
 mod finding;

@@ -293,7 +293,7 @@ fn an_approximate_index_makes_ranking_first_cheap_until_the_filter_is_selective(
     let ann = Some(AnnCosts { start_us: 300.0, visit_ns: 2_000.0, max_rows: 20_000.0 });
     assert_eq!(kind("usual", ann), PlanKind::VectorFirst);
     assert_eq!(kind("rare", ann), PlanKind::FilteredVector);
-    let slow = Some(AnnCosts { start_us: 1e6, ..ann.unwrap() });
+    let slow = Some(AnnCosts { start_us: 1e6, visit_ns: 2_000.0, max_rows: 20_000.0 });
     assert_eq!(kind("usual", slow), PlanKind::FilteredVector, "an index that is slower than a scan is not used");
 }
 

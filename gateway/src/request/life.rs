@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -35,7 +36,7 @@ use crate::{
 /// Time that a partial answer gets to fetch its attributes after the deadline.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// Stores mind the deadline themselves and say which backend was late. This much later nobody waits for them.
+/// So long after the deadline nobody waits for stores any more.
 const LATEST: Duration = Duration::from_millis(10);
 
 /// One query on its way.
@@ -262,10 +263,7 @@ impl<'a> Life<'a> {
             read: mode.reads(),
             write: mode.writes(),
         };
-        let resolved = match tokio::time::timeout_at((ctx.deadline + LATEST).into(), resolver.resolve(query)).await {
-            Ok(resolved) => resolved?,
-            Err(_) => return Err(out_of_time()),
-        };
+        let resolved = until_late(ctx, resolver.resolve(query)).await.unwrap_or_else(|| Err(out_of_time()))?;
         let filter = Filter::and([query.filter.clone(), forced.clone()]);
         let (reach_key, list_key) = keys::of_legs(collection, view, &resolved);
 
@@ -366,10 +364,8 @@ impl<'a> Life<'a> {
             let items = enrich(collection, query, request, view.tenant.as_ref(), ctx, &self.trace, page).await?;
             Ok::<_, BackendError>(Executed { items, ranked, partial: false })
         };
-        let outcome = match tokio::time::timeout_at((ctx.deadline + LATEST).into(), whole).await {
-            Ok(outcome) => outcome.map_err(Problem::from),
-            Err(_) => Err(out_of_time()),
-        };
+        let outcome = until_late(ctx, whole).await;
+        let outcome = outcome.map_or_else(|| Err(out_of_time()), |outcome| outcome.map_err(Problem::from));
         let outcome = match (outcome, options.on_deadline) {
             (Err(late), OnDeadline::Partial) if late.code == Code::DeadlineExceeded => {
                 self.partial(understood, request, &progress).await
@@ -578,6 +574,14 @@ enum Turn {
     Served(Box<Answer>),
     /// This request makes it; others wait, unless the cache is not asked.
     Fills(Option<Filling>),
+}
+
+/// The outcome of work whose stores mind the deadline, so that they say which backend was late; `None` if they do not.
+async fn until_late<T>(ctx: &CallContext, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    let outcome = tokio::time::timeout_at((ctx.deadline + LATEST).into(), &mut work).await;
+    // On a busy machine it may have been asked for the last time before the deadline.
+    outcome.ok().or_else(|| work.now_or_never())
 }
 
 fn out_of_time() -> Problem {

@@ -88,7 +88,11 @@ impl BoltConnection {
                         // The driver sends no metadata with BEGIN.
                         let tagged =
                             Statement::new(format!("CALL tx.setMetaData({{{}: $tag}})", super::connector::TAG));
-                        transaction.run(tagged.with("tag", BoltType::from(&*tag)).plain()).await?;
+                        if transaction.run(tagged.with("tag", BoltType::from(&*tag)).plain()).await.is_err() {
+                            // A busy server may fail to. Without a tag the statement ends with its connection.
+                            drop(transaction);
+                            transaction = driver.start_txn().await?;
+                        }
                         transaction.run(query).await?;
                         transaction.commit().await?;
                         Ok(Vec::new())

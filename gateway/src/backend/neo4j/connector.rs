@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
 
 use super::{
     BoltOptions,
@@ -12,7 +11,7 @@ use super::{
     statement::Statement,
 };
 use crate::{
-    backend::{BackendError, ErrorKind},
+    backend::{BackendError, ErrorKind, control::Control},
     pool::Connector,
 };
 
@@ -32,7 +31,8 @@ const LATE: Duration = Duration::from_millis(25);
 pub struct BoltConnector {
     name: Arc<str>,
     options: Arc<BoltOptions>,
-    killing: Semaphore,
+    /// For ending what other connections do.
+    control: Control<BoltConnection>,
 }
 
 /// Names what a connection is doing. The server knows the transactions of a connection by it.
@@ -41,7 +41,7 @@ pub struct KillTag(Arc<str>);
 
 impl BoltConnector {
     pub(super) fn new(name: Arc<str>, options: Arc<BoltOptions>) -> Self {
-        Self { name, options, killing: Semaphore::new(MAX_KILLING) }
+        Self { name, options, control: Control::new(MAX_KILLING) }
     }
 
     async fn open(&self) -> Result<BoltConnection, BackendError> {
@@ -60,6 +60,22 @@ impl BoltConnector {
         let rows = answer.map_err(|_| silent())?.map_err(|error| fault::of(&self.name, &error))?;
         let number = rows.first().and_then(|row| row.to::<i64>().ok());
         number.ok_or_else(|| BackendError::new(&self.name, ErrorKind::Failed, "the server answered without a number"))
+    }
+
+    /// Ends the transactions with this tag.
+    async fn terminate(&self, connection: &mut BoltConnection, victim: &KillTag) -> Result<(), BackendError> {
+        let kill = || {
+            Statement::new(format!(
+                "SHOW TRANSACTIONS YIELD transactionId AS t, metaData WHERE metaData.{TAG} = $tag \
+                 TERMINATE TRANSACTIONS t YIELD message RETURN count(*)"
+            ))
+            .with("tag", &*victim.0)
+        };
+        if self.trivial(connection, kill()).await? == 0 {
+            tokio::time::sleep(LATE).await;
+            self.trivial(connection, kill()).await?;
+        }
+        Ok(())
     }
 }
 
@@ -88,19 +104,23 @@ impl Connector for BoltConnector {
     }
 
     async fn kill(&self, victim: &KillTag) -> Result<(), BackendError> {
-        let _permit = self.killing.acquire().await.expect("the semaphore is never closed");
-        let mut control = self.open().await?;
-        let kill = || {
-            Statement::new(format!(
-                "SHOW TRANSACTIONS YIELD transactionId AS t, metaData WHERE metaData.{TAG} = $tag \
-                 TERMINATE TRANSACTIONS t YIELD message RETURN count(*)"
-            ))
-            .with("tag", &*victim.0)
-        };
-        if self.trivial(&mut control, kill()).await? == 0 {
-            tokio::time::sleep(LATE).await;
-            self.trivial(&mut control, kill()).await?;
+        let place = self.control.place().await;
+        loop {
+            let kept = place.kept();
+            let is_kept = kept.is_some();
+            let mut connection = match kept {
+                Some(connection) => connection,
+                None => self.open().await?,
+            };
+            match self.terminate(&mut connection, victim).await {
+                Ok(()) => {
+                    place.keep(connection);
+                    return Ok(());
+                }
+                // The kept one may have been closed meanwhile.
+                Err(_) if is_kept => {}
+                Err(error) => return Err(error),
+            }
         }
-        Ok(())
     }
 }

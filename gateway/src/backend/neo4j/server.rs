@@ -132,10 +132,12 @@ impl BoltServer {
                 }
                 Err(error) => {
                     // A transaction that failed stays open until the connection is used again.
-                    if fault::answered(&error) && mode != Mode::Write {
-                        connection.done();
-                    } else {
+                    if !fault::answered(&error) || mode == Mode::Write {
                         connection.broken();
+                    } else if fault::of(&self.name, &error).kind == ErrorKind::Unavailable {
+                        connection.failed();
+                    } else {
+                        connection.done();
                     }
                     Err(fault::of(&self.name, &error))
                 }

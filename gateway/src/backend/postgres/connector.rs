@@ -7,11 +7,10 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Row,
     postgres::{PgConnectOptions, PgConnection},
 };
-use tokio::sync::Mutex;
 
 use super::{error::StatementError, session::AnnParameters};
 use crate::{
-    backend::{BackendError, ErrorKind},
+    backend::{BackendError, ErrorKind, control::Control},
     pool::Connector,
 };
 
@@ -20,6 +19,9 @@ const PREPARED: usize = 256;
 
 /// Longest time for ending a statement.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
+
+/// Most connections at once that only end what others do: it takes no time, so they take turns.
+const MAX_CONTROL: usize = 1;
 
 /// Answers that may still be under way when a connection is checked.
 const MAX_UNREAD: usize = 8;
@@ -40,8 +42,8 @@ pub struct PgConnector {
     options: PgConnectOptions,
     /// Sent once on each connection.
     set_up: String,
-    /// For ending statements of other connections; opened on demand and kept.
-    control: Mutex<Option<PgConnection>>,
+    /// For ending statements of other connections.
+    control: Control<PgConnection>,
 }
 
 impl PgConnector {
@@ -57,7 +59,7 @@ impl PgConnector {
             "SET plan_cache_mode = force_custom_plan; SET jit = off; SET statement_timeout = {limit}; \
              SET idle_in_transaction_session_timeout = {limit}; SELECT pg_backend_pid()"
         );
-        Ok(Self { name, options, set_up, control: Mutex::default() })
+        Ok(Self { name, options, set_up, control: Control::new(MAX_CONTROL) })
     }
 
     fn error(&self, error: &sqlx::Error) -> BackendError {
@@ -67,10 +69,9 @@ impl PgConnector {
     }
 
     async fn cancel(&self, pid: i32) -> Result<(), sqlx::Error> {
-        let mut control = self.control.lock().await;
+        let place = self.control.place().await;
         loop {
-            // Taken out, so that a call that is given up half-way leaves none behind.
-            let kept = control.take();
+            let kept = place.kept();
             let is_kept = kept.is_some();
             let mut connection = match kept {
                 Some(connection) => connection,
@@ -78,7 +79,7 @@ impl PgConnector {
             };
             match sqlx::query("SELECT pg_cancel_backend($1)").bind(pid).execute(&mut connection).await {
                 Ok(_) => {
-                    *control = Some(connection);
+                    place.keep(connection);
                     return Ok(());
                 }
                 // The kept one may have been closed meanwhile.

@@ -1,7 +1,12 @@
 //! Postgres with pgvector: entities in tables that users already have, and edges in a table as a graph.
 //!
-//! [`PgServer`] is one server with its pool; a call takes a [`session::Session`] of it, which runs [`statement::Statement`]s until the
-//! call's deadline. Names come from the configuration and are quoted, values are bound.
+//! [`PgServer`] is one server with its pool; a call takes a [`session::Session`] of it, which runs
+//! [`statement::Statement`]s until the call's deadline. Names come from the configuration and are quoted, values are bound.
+//!
+//! [`PgEntities`] knows its table as a `layout`: what the server's catalogs say (`facts`, `indexes`) of the configured columns
+//! (`ids`, `attributes`, `spaces`). From it `filter` and `leaves` write conditions, `search` statements, and `cursor` gives
+//! their pages. `statistics`, `stored_statistics`, `sample` and `costs` learn what the planner wants to know, `inspect` is for
+//! `forebay check`. The graph side is in `edges`, loading in [`write`].
 
 mod attributes;
 mod connector;

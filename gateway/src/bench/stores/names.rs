@@ -19,8 +19,7 @@ pub(in crate::bench) struct Names {
 impl Names {
     /// Names for a collection whose nodes have one label, made for this run.
     pub(super) fn new(schema: &CollectionSchema, label: &str) -> Self {
-        let types: Vec<String> =
-            schema.graph.iter().flat_map(|graph| &graph.edges).map(|name| name.to_string()).collect();
+        let types: Vec<String> = schema.graph.iter().flat_map(|graph| &graph.edges).map(ToString::to_string).collect();
         let columns = schema.attributes.iter();
         Self {
             entities: EntityTable {

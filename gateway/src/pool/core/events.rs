@@ -23,13 +23,13 @@ const LIFETIME_JITTER: f64 = 0.1;
 impl<T, W> Core<T, W> {
     /// Somebody wants a connection; returns the number of the place in the queue. The answer is an action, at once or later.
     pub(in crate::pool) fn join(&mut self, now: Instant, demand: &Demand, token: W) -> Result<u64, PoolError> {
-        let probe = self.admit(now, demand).inspect_err(|error| {
+        let (probe, predicted) = self.admit(now, demand).inspect_err(|error| {
             self.counters.refused[RefusalKind::of(error) as usize] += 1;
         })?;
         let number = self.queue.join(Waiter {
             class: demand.class,
             tenant: demand.tenant.clone(),
-            predicted: demand.predicted,
+            predicted,
             deadline: demand.deadline,
             since: now,
             probe,
@@ -39,8 +39,8 @@ impl<T, W> Core<T, W> {
         Ok(number)
     }
 
-    /// Refuses at once what could not be served in time.
-    fn admit(&mut self, now: Instant, demand: &Demand) -> Result<Probe, PoolError> {
+    /// Refuses at once what could not be served in time. Returns how long the work is taken to be.
+    fn admit(&mut self, now: Instant, demand: &Demand) -> Result<(Probe, Duration), PoolError> {
         if self.closed {
             return Err(PoolError::Closed);
         }
@@ -63,12 +63,17 @@ impl<T, W> Core<T, W> {
         if waiting >= self.settings.max_waiting {
             return Err(PoolError::QueueFull { waiting, wait });
         }
-        let work = demand.predicted;
+        let mut work = demand.predicted;
         if left < wait.saturating_add(work) {
-            return Err(PoolError::TooLate { left, wait, work });
+            if left >= work || !self.tries(now) {
+                return Err(PoolError::TooLate { left, wait, work });
+            }
+            work = left / 2;
         }
-        let admitted = self.breaker.admit(now);
-        admitted.map_err(|refusal| PoolError::BreakerOpen { reason: refusal.reason, retry_after: refusal.retry_after })
+        match self.breaker.admit(now) {
+            Ok(probe) => Ok((probe, work)),
+            Err(refusal) => Err(PoolError::BreakerOpen { reason: refusal.reason, retry_after: refusal.retry_after }),
+        }
     }
 
     /// A waiter goes away. Nothing if it is no longer in the queue.

@@ -32,6 +32,9 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// prediction, and above the pauses of a server with a garbage collector.
 const SILENCE: Duration = Duration::from_secs(1);
 
+/// Whoever is refused because its work would take too long measures nothing, so one demand in so long is tried.
+const TRIAL: Duration = Duration::from_millis(500);
+
 /// Weight of the newest connect in the average.
 const NEWEST: f64 = 0.25;
 
@@ -78,6 +81,8 @@ pub(super) struct Core<T, W> {
     just_answered: Option<Id>,
     /// Since when the backend has been asked things, on any connection, and has answered none.
     unanswered: Option<Instant>,
+    /// When a demand is tried whose work is predicted to take too long.
+    next_trial: Option<Instant>,
     next_id: Id,
     random: Xoshiro256PlusPlus,
     closed: bool,
@@ -97,6 +102,7 @@ impl<T, W> Core<T, W> {
             suspect: None,
             just_answered: None,
             unanswered: None,
+            next_trial: None,
             next_id: 0,
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             closed: false,
@@ -152,6 +158,16 @@ impl<T, W> Core<T, W> {
     fn is_silent(&self, now: Instant) -> bool {
         self.unanswered.is_some_and(|since| since + SILENCE <= now)
             && self.slots.loans().all(|loan| loan.end() + SILENCE <= now)
+    }
+
+    /// Whether a demand is tried although its work is predicted to take too long: a statement that once was held up would
+    /// keep all like it out for as long as the prediction is believed.
+    fn tries(&mut self, now: Instant) -> bool {
+        let due = *self.next_trial.get_or_insert(now + TRIAL) <= now;
+        if due {
+            self.next_trial = Some(now + TRIAL);
+        }
+        due
     }
 
     /// A number in 0..1.

@@ -11,7 +11,7 @@ use crate::{
         embedded::testing::context,
         neo4j::{BoltServer, server::Work, statement::Statement},
     },
-    pool::Connector,
+    pool::{BreakerState, Connector},
 };
 
 const WORK: Work = Work { kind: "test", size: 1 };
@@ -126,6 +126,25 @@ fn a_connection_whose_statement_was_ended_from_outside_is_as_good_as_before() {
         // Nothing runs, so there is nothing to end, which is no error.
         connector.kill(&kill).await.unwrap();
         connector.check(&mut connection).await.unwrap();
+    });
+}
+
+#[test]
+fn a_server_that_answers_that_it_cannot_serve_is_a_failure_for_the_breaker() {
+    let Some(server) = server_with(|options| options.pool.breaker.min_calls = 1) else { return };
+    with_server(|operator| async move {
+        let word = own("ended");
+        let (asker, name) = (server.clone(), word.clone());
+        let task = tokio::spawn(async move { ask(&asker, &context(), &name).await });
+        wait_for(&operator, &word, 1).await;
+        let text = "SHOW TRANSACTIONS YIELD transactionId AS t, currentQuery \
+                    WHERE currentQuery CONTAINS $word AND NOT currentQuery CONTAINS 'SHOW TRANSACTIONS' \
+                    TERMINATE TRANSACTIONS t YIELD message RETURN count(*) AS n";
+        let statement = Statement::new(text).with("word", &*word);
+        let ended: Number = operator.read_one(&context(), WORK, &statement).await.unwrap();
+        assert_eq!(ended.n, 1);
+        assert_eq!(task.await.unwrap().unwrap_err().kind, ErrorKind::Unavailable);
+        assert_eq!(server.pool().snapshot().breaker, BreakerState::Open);
     });
 }
 
