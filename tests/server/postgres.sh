@@ -92,7 +92,7 @@ max_slot_wal_keep_size = 1GB
 fsync = off
 full_page_writes = off
 shared_buffers = 256MB
-maintenance_work_mem = 512MB
+maintenance_work_mem=128MB
 dynamic_shared_memory_type = mmap
 C
 }
