@@ -128,8 +128,13 @@ impl Scene<'_> {
     }
 }
 
-const SETUP: Setup<'_> =
-    Setup { postgres: None, neo4j: None, pool: "min = 1\nmax = 8", breaker: "open_ms = 200\nmax_open_ms = 1000" };
+const SETUP: Setup<'_> = Setup {
+    postgres: None,
+    neo4j: None,
+    backend: "",
+    pool: "min = 1\nmax = 8",
+    breaker: "open_ms = 200\nmax_open_ms = 1000",
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_happens_to_neo4j_every_reply_is_right_or_an_honest_error_in_time() {

@@ -11,7 +11,16 @@ use crate::{
     watch::{self, Neo4jView, PostgresView, until, until_whole},
 };
 
-const POOLS: Setup<'_> = Setup { postgres: None, neo4j: None, pool: "min = 0\nmax = 8", breaker: "" };
+/// Nothing ends a statement while a test waits but the gateway.
+const LONG: Duration = Duration::from_secs(300);
+
+const POOLS: Setup<'_> = Setup {
+    postgres: None,
+    neo4j: None,
+    backend: "statement_timeout_ms = 300000",
+    pool: "min = 0\nmax = 8",
+    breaker: "",
+};
 
 /// A question about the neighbourhood of a package, for plans that begin in the graph.
 fn with_graph(number: usize) -> &'static forebay::demo_data::DemoQuery {
@@ -81,7 +90,7 @@ async fn a_thousand_clients_that_hang_up_leave_nothing_running() {
     let Some(ground) = Ground::shared().await else { return };
     let _turn = ground.turn().await;
     let served = ground.stores.serve_as(&POOLS).await;
-    let asking = graph_first(Duration::from_secs(30));
+    let asking = graph_first(LONG);
     let mut locker = PostgresView::of(&ground.stores.postgres()).await;
     let mut pg = PostgresView::of(&ground.stores.postgres()).await;
     let neo4j = Neo4jView::of(&ground.neo4j.url);
@@ -119,7 +128,7 @@ async fn a_thousand_clients_that_hang_up_leave_nothing_running() {
     for wave in 0..30_u64 {
         let mut clients = Vec::new();
         for number in 0..10 {
-            clients.push(hanging(&served, number, Asking::within(Duration::from_secs(30))).await);
+            clients.push(hanging(&served, number, Asking::within(LONG)).await);
         }
         tokio::time::sleep(Duration::from_millis(wave)).await;
     }

@@ -22,7 +22,7 @@ async fn while_neo4j_is_not_asked_cached_reaches_still_answer() {
     let _turn = ground.turn().await;
     let proxy = FaultProxy::before(&ground.neo4j.url).await;
     let breaker = "open_ms = 600000\nmax_open_ms = 600000";
-    let setup = Setup { neo4j: Some(&proxy.url), pool: "min = 0\nmax = 8", breaker, postgres: None };
+    let setup = Setup { neo4j: Some(&proxy.url), pool: "min = 0\nmax = 8", breaker, ..Setup::default() };
     let served = ground.stores.serve_as(&setup).await;
     let mut client = served.client();
     let with_graph: Vec<_> = QUESTIONS.iter().filter(|question| question.body().get("within").is_some()).collect();

@@ -147,7 +147,9 @@ impl Stores {
         if let (Some(other), Some((uri, _))) = (setup.neo4j, &self.neo4j) {
             text = text.replace(uri, other);
         }
-        for backend in ["pg", "neo4j"] {
+        for (backend, kind) in [("pg", "postgres"), ("neo4j", "neo4j")] {
+            let first = format!("kind = \"{kind}\"\n");
+            text = text.replacen(&first, &format!("{first}{}\n", setup.backend), 1);
             text += &format!("\n[backends.{backend}.breaker]\n{}\n", setup.breaker);
         }
         let file = self.directory.path().join(format!("forebay-{:016x}.toml", rand::random::<u64>()));
@@ -186,6 +188,8 @@ pub struct Setup<'a> {
     pub postgres: Option<&'a str>,
     /// Where it reaches Neo4j.
     pub neo4j: Option<&'a str>,
+    /// The settings of both backends, lines of TOML.
+    pub backend: &'a str,
     /// The settings of both pools, lines of TOML.
     pub pool: &'a str,
     /// The settings of both breakers, lines of TOML.

@@ -20,6 +20,11 @@ const PREPARED: usize = 256;
 /// Longest time for ending a statement.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 
+/// A statement that could not be ended, because no connection was to be had for that, ends with its own connection: the
+/// server looks whether the client is there (14 and later, where the system can tell).
+const LOOK_FOR_CLIENT: &str = "CASE WHEN current_setting('client_connection_check_interval', true) IS NOT NULL \
+     AND version() LIKE '%linux%' THEN set_config('client_connection_check_interval', '2s', false) END";
+
 /// Most connections at once that only end what others do: it takes no time, so they take turns.
 const MAX_CONTROL: usize = 1;
 
@@ -57,7 +62,7 @@ impl PgConnector {
         let limit = statement_timeout.as_millis().clamp(1, i32::MAX as u128);
         let set_up = format!(
             "SET plan_cache_mode = force_custom_plan; SET jit = off; SET statement_timeout = {limit}; \
-             SET idle_in_transaction_session_timeout = {limit}; SELECT pg_backend_pid()"
+             SET idle_in_transaction_session_timeout = {limit}; SELECT pg_backend_pid(), {LOOK_FOR_CLIENT}"
         );
         Ok(Self { name, options, set_up, control: Control::new(MAX_CONTROL) })
     }

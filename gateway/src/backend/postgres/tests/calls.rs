@@ -44,7 +44,8 @@ async fn a_statement_past_its_deadline_ends_on_the_server_and_its_connection_is_
         drop(session);
         // The pool has one connection: it is there again once the statement has ended.
         let mut session = server.session(&in_time(Duration::from_secs(30)), "test", 0).await.unwrap();
-        let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'";
+        let running = "SELECT count(*) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%' AND state = 'active'";
         let rows = session.rows(&context(), &Statement::new(running)).await.unwrap();
         assert_eq!(sqlx::Row::get::<i64, _>(&rows[0], 0), 0);
     }

@@ -1,5 +1,6 @@
 //! The store on a real server. Each test has a database of its own.
 
+mod abandoned;
 mod approximate;
 mod calls;
 mod existing;
