@@ -62,7 +62,7 @@ start_postgres() {
         postgres_settings >>"$data/postgresql.conf"
     fi
     launch_postgres "$dir" "$bin" -D "$data" -p "$port"
-    wait_until "$dir" 60 "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" || return
+    wait_until "$dir" 60 "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -U postgres || return
     "$bin/psql" -X -h 127.0.0.1 -p "$port" -U postgres -Atc "select 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1)
         || ', pgvector ' || default_version from pg_available_extensions where name = 'vector'" >"$dir/version" || return
     echo "postgres://postgres@127.0.0.1:$port/postgres" >"$dir/url"

@@ -1,6 +1,8 @@
 //! The real servers that a test may use: their addresses come from the environment, as `tests/servers env` prints them.
 //! Where there is none, a test is skipped, which is noted and fails under CI. The suites in `tests` share this file.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::io::Write as _;
 
 /// A Postgres server with pgvector where databases may be made.
