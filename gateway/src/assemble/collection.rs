@@ -64,7 +64,7 @@ impl Survey {
         let name = &*collection.schema.name;
         let path = KeyPath::of(["collections", name]);
         let ctx = CallContext {
-            priority: Priority::Interactive,
+            priority: Priority::Interactive.into(),
             tenant: None,
             deadline: Instant::now() + LOOK,
             cancelled: CancellationToken::new(),

@@ -4,14 +4,13 @@ use std::{sync::Arc, time::Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{BackendError, ErrorKind};
-use crate::query::Priority;
+use super::{BackendError, ErrorKind, Urgency};
 
 /// For whom, until when, and whether still.
 #[derive(Debug, Clone)]
 pub struct CallContext {
     /// The class whose queue the call waits in.
-    pub priority: Priority,
+    pub priority: Urgency,
     /// The tenant whose share of the class it is counted against.
     pub tenant: Option<Arc<str>>,
     /// When the answer is of no more use.

@@ -17,6 +17,7 @@ pub mod postgres;
 mod statistics;
 #[cfg(test)]
 pub(crate) mod testing_servers;
+mod urgency;
 mod vector;
 
 pub use context::CallContext;
@@ -28,6 +29,7 @@ pub use statistics::{
     AnnCosts, AttributeStatistics, DegreeStatistics, EdgeStatistics, Filtering, GraphCosts, GraphStatistics, Histogram,
     KnownDegrees, VectorCosts, VectorStatistics,
 };
+pub use urgency::Urgency;
 pub use vector::{
     Access, Entity, Hit, Page, Projection, RankReached, RankedCursor, Ranking, ReachedPage, Search, VectorCapabilities,
     VectorStore,

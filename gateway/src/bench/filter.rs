@@ -144,7 +144,7 @@ impl Bench {
             widens: false,
         };
         let ctx = CallContext {
-            priority: Priority::Normal,
+            priority: Priority::Normal.into(),
             tenant: None,
             deadline: Instant::now() + Duration::from_secs(60),
             cancelled: CancellationToken::new(),

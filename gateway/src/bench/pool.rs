@@ -121,7 +121,7 @@ impl AnyPool {
             }
             Self::Ours(server) => {
                 let ctx = CallContext {
-                    priority,
+                    priority: priority.into(),
                     tenant: None,
                     deadline: asked + Duration::from_secs(60),
                     cancelled: CancellationToken::new(),

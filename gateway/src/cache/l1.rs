@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
 
-use super::{Digest, ETag, Epochs, Groups, LookupOutcome, RankedList, Stage, Stamp, StoreOutcome};
+use super::{Digest, ETag, Epochs, Groups, LookupOutcome, RankedList, Stage, Stamp, StoreOutcome, Validity};
 use crate::config::L1Config;
 
 /// What an entry costs beside its payload: key, stamp, times, and the cache's own node.
@@ -30,6 +30,23 @@ pub struct StoredAnswer {
     pub created: Instant,
     /// What it took to make it.
     pub cost: Duration,
+    /// Until when it may be served.
+    pub validity: Validity,
+}
+
+/// Why there is no fresh answer, and one that is not fresh any more.
+#[derive(Debug, Clone)]
+pub struct NoneFresh {
+    /// Why.
+    pub outcome: LookupOutcome,
+    /// One whose time to live is over, but which may be served while another is made, or where none can be made.
+    pub stale: Option<StoredAnswer>,
+}
+
+impl From<LookupOutcome> for NoneFresh {
+    fn from(outcome: LookupOutcome) -> Self {
+        Self { outcome, stale: None }
+    }
 }
 
 enum Payload {
@@ -40,6 +57,7 @@ enum Payload {
 struct Entry {
     payload: Payload,
     created: Instant,
+    validity: Validity,
     stamp: Stamp,
     weight: u64,
 }
@@ -68,7 +86,6 @@ pub struct L1Statistics {
 pub struct L1 {
     entries: Cache<Digest, Arc<Entry>, ByWeight>,
     epochs: Arc<Epochs>,
-    ttl: Duration,
     max_entry: u64,
 }
 
@@ -80,7 +97,6 @@ impl L1 {
         Self {
             entries: Cache::with_weighter(estimated, config.max_bytes, ByWeight),
             epochs,
-            ttl: Duration::from_millis(config.ttl_ms),
             max_entry: config.max_entry_bytes.min(config.max_bytes),
         }
     }
@@ -91,14 +107,18 @@ impl L1 {
         key: &Digest,
         now: Instant,
         max_staleness: Option<Duration>,
-    ) -> Result<(StoredAnswer, Duration), LookupOutcome> {
+    ) -> Result<(StoredAnswer, Duration), NoneFresh> {
         let entry = self.current(key, now)?;
-        let Payload::Answer(answer) = &entry.payload else { return Err(LookupOutcome::Miss) };
+        let Payload::Answer(answer) = &entry.payload else { return Err(LookupOutcome::Miss.into()) };
         let age = now.saturating_duration_since(answer.created);
         if max_staleness.is_some_and(|most| age > most) {
-            return Err(LookupOutcome::TooOld);
+            return Err(LookupOutcome::TooOld.into());
         }
-        Ok((answer.clone(), self.ttl.saturating_sub(age)))
+        let left = answer.validity.fresh_until.saturating_duration_since(now);
+        if left.is_zero() {
+            return Err(NoneFresh { outcome: LookupOutcome::Expired, stale: Some(answer.clone()) });
+        }
+        Ok((answer.clone(), left))
     }
 
     /// Looks for a stage not older than `max_staleness`, and since when it stands. What is made from it is as old.
@@ -113,7 +133,7 @@ impl L1 {
 
     fn current(&self, key: &Digest, now: Instant) -> Result<Arc<Entry>, LookupOutcome> {
         let entry = self.entries.get(key).ok_or(LookupOutcome::Miss)?;
-        if now.saturating_duration_since(entry.created) >= self.ttl {
+        if now >= entry.validity.ends() {
             self.entries.remove(key);
             return Err(LookupOutcome::Expired);
         }
@@ -121,27 +141,46 @@ impl L1 {
             self.entries.remove(key);
             return Err(LookupOutcome::Invalidated);
         }
+        if self.epochs.uncertainty(entry.created, now) > entry.validity.grace {
+            return Err(LookupOutcome::Uncertain);
+        }
         Ok(entry)
     }
 
     /// Offers a whole answer whose tags had the epochs of `stamp` before its query ran.
     pub fn admit_answer(&self, key: Digest, answer: StoredAnswer, stamp: &Stamp) -> StoreOutcome {
         let weight = OVERHEAD + (answer.body.len() + answer.groups.weight()) as u64;
-        let created = answer.created;
-        self.admit(key, Entry { payload: Payload::Answer(answer), created, stamp: stamp.clone(), weight })
+        let (created, validity) = (answer.created, answer.validity);
+        self.admit(key, Entry { payload: Payload::Answer(answer), created, validity, stamp: stamp.clone(), weight })
     }
 
-    /// Offers a stage.
-    pub fn admit_stage(&self, key: Digest, stage: Stage, created: Instant, stamp: &Stamp) -> StoreOutcome {
+    /// Offers a stage that was made at `created`.
+    pub fn admit_stage(
+        &self,
+        key: Digest,
+        stage: Stage,
+        created: Instant,
+        validity: Validity,
+        stamp: &Stamp,
+    ) -> StoreOutcome {
         let weight = OVERHEAD + stage.weight() as u64;
-        self.admit(key, Entry { payload: Payload::Stage(stage), created, stamp: stamp.clone(), weight })
+        self.admit(key, Entry { payload: Payload::Stage(stage), created, validity, stamp: stamp.clone(), weight })
     }
 
     /// Offers one more list of a query vector. Lists that it makes needless go; the oldest goes when there are too many.
-    pub fn admit_list(&self, key: Digest, list: RankedList, created: Instant, stamp: &Stamp) -> StoreOutcome {
+    pub fn admit_list(
+        &self,
+        key: Digest,
+        list: RankedList,
+        created: Instant,
+        validity: Validity,
+        stamp: &Stamp,
+    ) -> StoreOutcome {
         let entry = self.current(&key, created).ok();
         let (kept, oldest) = match entry.as_deref() {
-            Some(Entry { payload: Payload::Stage(Stage::Lists(lists)), created, .. }) => (&**lists, Some(*created)),
+            Some(Entry { payload: Payload::Stage(Stage::Lists(lists)), created, validity, .. }) => {
+                (&**lists, Some((*created, *validity)))
+            }
             _ => (&[][..], None),
         };
         let serves_as_well = |old: &RankedList| {
@@ -160,9 +199,12 @@ impl L1 {
         let kept: Vec<RankedList> = kept.iter().filter(needed).take(LISTS_PER_VECTOR - 1).cloned().collect();
         // One entry, one age: that of its oldest list. Its stamp is the newest: lists whose tags moved in between were
         // dropped by the look-up, so it speaks for all.
-        let created = if kept.is_empty() { created } else { oldest.unwrap_or(created).min(created) };
+        let (created, validity) = match oldest {
+            Some(oldest) if !kept.is_empty() && oldest.0 < created => oldest,
+            _ => (created, validity),
+        };
         let lists: Arc<[RankedList]> = std::iter::once(list).chain(kept).collect();
-        self.admit_stage(key, Stage::Lists(lists), created, stamp)
+        self.admit_stage(key, Stage::Lists(lists), created, validity, stamp)
     }
 
     fn admit(&self, key: Digest, entry: Entry) -> StoreOutcome {

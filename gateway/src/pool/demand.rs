@@ -23,6 +23,6 @@ pub struct Demand {
 impl Demand {
     /// The demand of a call.
     pub fn of(ctx: &CallContext, predicted: Duration) -> Self {
-        Self { class: ctx.priority, tenant: ctx.tenant.clone(), deadline: ctx.deadline, predicted }
+        Self { class: ctx.priority.now(), tenant: ctx.tenant.clone(), deadline: ctx.deadline, predicted }
     }
 }

@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -19,6 +19,7 @@ use super::{
     core::{Action, Core, Id, Return},
     tasks,
 };
+use crate::backend::CallContext;
 
 /// The answer to a waiter: a connection on its way to its user, or why there is none.
 type Answer<C> = Result<Handover<C>, PoolError>;
@@ -90,6 +91,22 @@ impl<C: Connector> Pool<C> {
             Err(_) => {
                 self.event(|core, now| core.expire(now, number));
                 Err(PoolError::DeadlineExceeded)
+            }
+        }
+    }
+
+    /// A connection for a call. A call that becomes more urgent while it waits goes to the queue of its new class.
+    pub async fn checkout_for(
+        self: &Arc<Self>,
+        ctx: &CallContext,
+        predicted: Duration,
+    ) -> Result<Lease<C>, PoolError> {
+        loop {
+            let demand = Demand::of(ctx, predicted);
+            tokio::select! {
+                biased;
+                outcome = self.checkout(&demand) => return outcome,
+                () = ctx.priority.above(demand.class) => {}
             }
         }
     }

@@ -387,7 +387,7 @@ impl<'a> Life<'a> {
         let token = CancellationToken::new();
         let _cancel = token.clone().drop_guard();
         let ctx = CallContext {
-            priority: self.priority,
+            priority: self.priority.into(),
             tenant: self.incoming.principal.tenant.clone(),
             deadline: Instant::now() + GRACE,
             cancelled: token,
@@ -519,7 +519,7 @@ impl<'a> Life<'a> {
     pub(super) fn finished(&self, reply: &Reply) -> Finished {
         Finished {
             endpoint: self.incoming.endpoint,
-            priority: self.priority,
+            priority: self.priority.into(),
             result: reply.as_ref().map(|_| ()).map_err(|problem| problem.code),
             cache: self.report,
             plan: self.plan,
@@ -559,7 +559,7 @@ impl<'a> Life<'a> {
 
     fn context(&self, options: &Options, cancelled: CancellationToken) -> CallContext {
         CallContext {
-            priority: self.priority(options),
+            priority: self.priority(options).into(),
             tenant: self.incoming.principal.tenant.clone(),
             deadline: self.deadline(options),
             cancelled,

@@ -198,7 +198,7 @@ fn floor(measured: f64, least: f64) -> f64 {
 /// Gives up at once when the machine is so busy that measuring takes long; what was not measured stays typical.
 fn with_watch(measure: impl FnOnce(&mut Watch<'_>)) {
     let ctx = CallContext {
-        priority: Priority::Batch,
+        priority: Priority::Batch.into(),
         tenant: None,
         deadline: Instant::now() + Duration::from_secs(1),
         cancelled: CancellationToken::new(),

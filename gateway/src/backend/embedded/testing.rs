@@ -61,7 +61,7 @@ pub(crate) fn store(seed: u64, size: Size) -> Arc<EmbeddedStore> {
 /// A call that nothing hurries.
 pub(crate) fn context() -> CallContext {
     CallContext {
-        priority: Priority::Normal,
+        priority: Priority::Normal.into(),
         tenant: None,
         deadline: std::time::Instant::now() + std::time::Duration::from_secs(600),
         cancelled: tokio_util::sync::CancellationToken::new(),

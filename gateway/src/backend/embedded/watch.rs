@@ -67,7 +67,7 @@ mod tests {
 
     fn context() -> CallContext {
         CallContext {
-            priority: Priority::Normal,
+            priority: Priority::Normal.into(),
             tenant: None,
             deadline: Instant::now() + Duration::from_secs(60),
             cancelled: CancellationToken::new(),

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     backend::{BackendError, CallContext, ErrorKind},
-    pool::{self, Demand, Pool, Predictor},
+    pool::{self, Pool, Predictor},
 };
 
 /// How a server is reached.
@@ -119,8 +119,7 @@ impl BoltServer {
     ) -> Result<Vec<Row>, BackendError> {
         ctx.check(&self.name)?;
         let running = async {
-            let demand = Demand::of(ctx, self.predictor.predict(work.kind, work.size));
-            let checkout = self.pool.checkout(&demand).await;
+            let checkout = self.pool.checkout_for(ctx, self.predictor.predict(work.kind, work.size)).await;
             let mut connection = checkout.map_err(|error| fault::of_pool(&self.name, error))?;
             let start = Instant::now();
             let limit = self.statement_timeout.min(ctx.deadline.saturating_duration_since(start));

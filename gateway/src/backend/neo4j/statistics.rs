@@ -68,7 +68,7 @@ impl Side {
 /// Learns everything.
 pub(super) async fn learn(graph: &Neo4jGraph, epoch: u64) -> Result<Knowledge, BackendError> {
     let ctx = CallContext {
-        priority: Priority::Batch,
+        priority: Priority::Batch.into(),
         tenant: None,
         deadline: Instant::now() + LEARNING,
         cancelled: CancellationToken::new(),

@@ -223,7 +223,7 @@ impl Writer {
 /// A batch that nobody waits for but the load.
 fn patient() -> CallContext {
     CallContext {
-        priority: Priority::Batch,
+        priority: Priority::Batch.into(),
         tenant: None,
         deadline: Instant::now() + LONGEST,
         cancelled: CancellationToken::new(),

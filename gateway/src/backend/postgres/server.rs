@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{PgConnector, session::Session};
 use crate::{
     backend::{BackendError, CallContext, ErrorKind},
-    pool::{Demand, Pool, Predictor, Settings},
+    pool::{Pool, Predictor, Settings},
 };
 
 /// How to reach a server.
@@ -61,10 +61,10 @@ impl PgServer {
         size: usize,
     ) -> Result<Session, BackendError> {
         ctx.check(&self.name)?;
-        let demand = Demand::of(ctx, self.predictor.predict(kind, size));
+        let predicted = self.predictor.predict(kind, size);
         tokio::select! {
             biased;
-            lease = self.pool.checkout(&demand) => match lease {
+            lease = self.pool.checkout_for(ctx, predicted) => match lease {
                 Ok(lease) => Ok(Session::new(self.clone(), lease, kind, size)),
                 Err(error) => Err(error.into_backend_error(&self.name)),
             },

@@ -43,7 +43,7 @@ impl PgEntities {
     /// Reads the table's layout and the server's statistics again, and measures.
     pub(super) async fn learn(&self) -> Result<(), BackendError> {
         let ctx = CallContext {
-            priority: Priority::Batch,
+            priority: Priority::Batch.into(),
             tenant: None,
             deadline: Instant::now() + LIMIT,
             cancelled: CancellationToken::new(),

@@ -234,7 +234,7 @@ fn given_vector(query: &Query) -> Option<Arc<[f32]>> {
 /// A call that may take its time.
 pub(in crate::bench) fn patient() -> CallContext {
     CallContext {
-        priority: Priority::Normal,
+        priority: Priority::Normal.into(),
         tenant: None,
         deadline: Instant::now() + Duration::from_secs(600),
         cancelled: CancellationToken::new(),

@@ -38,14 +38,14 @@ struct Demand {
 impl Slot {
     pub(super) fn new(text: Arc<str>, ctx: &CallContext) -> (Arc<Self>, Ticket) {
         let (outcome, ticket) = watch::channel(None);
-        let demand = Mutex::new(Demand { priority: ctx.priority, deadline: ctx.deadline });
+        let demand = Mutex::new(Demand { priority: ctx.priority.now(), deadline: ctx.deadline });
         (Arc::new(Self { text, since: Instant::now(), demand, outcome }), ticket)
     }
 
     /// Another caller for the same text.
     pub(super) fn join(&self, ctx: &CallContext) -> Ticket {
         let mut demand = self.demand.lock().unwrap_or_else(PoisonError::into_inner);
-        demand.priority = demand.priority.max(ctx.priority);
+        demand.priority = demand.priority.max(ctx.priority.now());
         demand.deadline = demand.deadline.max(ctx.deadline);
         self.outcome.subscribe()
     }

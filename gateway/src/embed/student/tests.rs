@@ -85,7 +85,7 @@ fn files_that_do_not_belong_together_are_refused() {
 async fn texts_are_embedded_in_order_and_empty_ones_have_no_vector() {
     let student = StudentEmbedder::bundled();
     let ctx = CallContext {
-        priority: Priority::Normal,
+        priority: Priority::Normal.into(),
         tenant: None,
         deadline: Instant::now() + Duration::from_secs(600),
         cancelled: CancellationToken::new(),

@@ -1,14 +1,16 @@
 //! Getting a connection, or not.
 
 use std::{
-    sync::{Arc, atomic::Ordering::SeqCst},
+    sync::{Arc, Mutex, atomic::Ordering::SeqCst},
     time::{Duration, Instant},
 };
 
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::fake::{Server, demand, over, pool, settings, until};
 use crate::{
+    backend::{CallContext, Urgency},
     pool::{Demand, Lease, Pool, PoolError, RefusalKind, ResizeError, Settings, WaitHistogram},
     query::Priority::{Batch, Interactive, Normal},
 };
@@ -201,4 +203,35 @@ async fn a_connection_that_was_idle_for_long_is_checked_first() {
     assert_eq!(lease.number, 1, "one that does not answer is replaced");
     assert_eq!(server.said(), ["check 0", "close 0"]);
     lease.done();
+}
+
+#[tokio::test]
+async fn a_call_that_becomes_more_urgent_while_it_waits_overtakes() {
+    let (pool, _) = pool(settings(1));
+    let held = pool.checkout(&demand(Interactive)).await.unwrap();
+    let (urgency, order) = (Urgency::shared(Batch), Arc::new(Mutex::new(Vec::new())));
+    let queue = |name: &'static str, priority: Urgency| {
+        let (pool, order) = (pool.clone(), order.clone());
+        let ctx = CallContext {
+            priority,
+            tenant: None,
+            deadline: Instant::now() + Duration::from_secs(60),
+            cancelled: CancellationToken::new(),
+            request_id: "test".into(),
+        };
+        tokio::spawn(async move {
+            let lease = pool.checkout_for(&ctx, Duration::from_millis(1)).await.unwrap();
+            order.lock().unwrap().push(name);
+            lease.done();
+        })
+    };
+    let first = queue("normal", Normal.into());
+    let second = queue("was batch", urgency.clone());
+    until(&pool, |now| now.waiting == [0, 1, 1]).await;
+    urgency.raise(Interactive);
+    until(&pool, |now| now.waiting == [1, 1, 0]).await;
+    held.done();
+    first.await.unwrap();
+    second.await.unwrap();
+    assert_eq!(*order.lock().unwrap(), ["was batch", "normal"]);
 }

@@ -46,7 +46,7 @@ pub(super) fn unknown(edges: &EdgeTable) -> GraphStatistics {
 /// Reads the tables' layout and the server's statistics again, and looks at samples.
 pub(super) async fn learn(graph: &PgGraph) -> Result<(), BackendError> {
     let ctx = CallContext {
-        priority: Priority::Batch,
+        priority: Priority::Batch.into(),
         tenant: None,
         deadline: Instant::now() + LIMIT,
         cancelled: CancellationToken::new(),

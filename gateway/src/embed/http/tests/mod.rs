@@ -50,7 +50,7 @@ fn openai(settings: HttpEmbedderSettings) -> Arc<HttpEmbedder> {
 /// A call that has this long.
 fn within(time: Duration) -> CallContext {
     CallContext {
-        priority: Priority::Normal,
+        priority: Priority::Normal.into(),
         tenant: None,
         deadline: Instant::now() + time,
         cancelled: CancellationToken::new(),
