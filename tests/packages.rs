@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use forebay::{cli::client::Client, demo_data, request::Purge};
+use forebay::{cli::client::Client, demo_data};
 use serde_json::{Value, json};
 use support::{Packages, ids, json, post};
 
@@ -89,7 +89,7 @@ async fn a_leg_cached_by_a_different_query_answers_with_fewer_calls() {
     let mut client = packages.client();
     let (mut by_reach, mut by_list, mut dry) = (0, 0, 0);
     for query in demo_data::queries() {
-        packages.gateway.purge(&Purge::All);
+        packages.gateway.tiers().l1().clear();
         let body = query.body();
         assert!(run_plan(&mut client, &body, "cached-partial", "default").await.is_none(), "nothing is cached yet");
         let mut other = body.clone();

@@ -5,10 +5,11 @@ use std::{future::Future, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
+    cache::coherence::{Acknowledged, Bump, Unacknowledged},
     catalog::Catalog,
     pool::Registry,
     problem::Problem,
-    request::{CacheStatistics, Gateway, Incoming, Purge, Reply},
+    request::{CacheStatistics, Gateway, Incoming, Reply},
     telemetry::Metrics,
 };
 
@@ -22,8 +23,8 @@ pub trait Service: Send + Sync + 'static {
     fn catalog(&self) -> Arc<Catalog>;
     /// What is counted.
     fn metrics(&self) -> &Arc<Metrics>;
-    /// Makes stored answers unusable. Returns how many tags were bumped.
-    fn purge(&self, what: &Purge) -> usize;
+    /// Makes stored answers unusable.
+    fn purge(&self, what: &Bump) -> impl Future<Output = Result<Acknowledged, Unacknowledged>> + Send;
     /// The cache in numbers.
     fn cache_statistics(&self) -> CacheStatistics;
     /// The pools of connections to backends.
@@ -47,7 +48,7 @@ impl Service for Gateway {
         Self::metrics(self)
     }
 
-    fn purge(&self, what: &Purge) -> usize {
+    fn purge(&self, what: &Bump) -> impl Future<Output = Result<Acknowledged, Unacknowledged>> + Send {
         Self::purge(self, what)
     }
 

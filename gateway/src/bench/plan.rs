@@ -18,7 +18,7 @@ use crate::{
     principal::Principal,
     problem::Code,
     query::{Anchors, Query, parse, read_json},
-    request::{Gateway, Purge, Step},
+    request::{Gateway, Step},
 };
 
 /// Queries: those that came with the data, and generated ones.
@@ -149,7 +149,7 @@ async fn latencies(gateway: &Gateway, bodies: &[Value], rounds: usize, report: &
                 }
                 let Some(run) = run(gateway, &principal, body, kind).await? else { continue };
                 if kind == Some(PlanKind::CachedPartial) {
-                    gateway.purge(&Purge::All);
+                    gateway.tiers().l1().clear();
                 }
                 // The first round warms up.
                 if round == 0 {
@@ -249,7 +249,7 @@ async fn warm(gateway: &Gateway, principal: &Arc<Principal>, body: &Value) -> Re
     let mut other = body.clone();
     let limit = body["limit"].as_u64().unwrap_or(10);
     other["limit"] = json!(if limit > 1 { limit - 1 } else { 2 });
-    gateway.purge(&Purge::All);
+    gateway.tiers().l1().clear();
     match gateway.answer(incoming(principal, Bytes::from(other.to_string()))).await {
         Ok(_) => Ok(()),
         Err(problem) => Err(BenchError::Query(problem, other.to_string())),

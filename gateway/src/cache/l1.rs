@@ -40,7 +40,7 @@ pub struct NoneFresh {
     /// Why.
     pub outcome: LookupOutcome,
     /// One whose time to live is over, but which may be served while another is made, or where none can be made.
-    pub stale: Option<StoredAnswer>,
+    pub stale: Option<Box<StoredAnswer>>,
 }
 
 impl From<LookupOutcome> for NoneFresh {
@@ -116,7 +116,7 @@ impl L1 {
         }
         let left = answer.validity.fresh_until.saturating_duration_since(now);
         if left.is_zero() {
-            return Err(NoneFresh { outcome: LookupOutcome::Expired, stale: Some(answer.clone()) });
+            return Err(NoneFresh { outcome: LookupOutcome::Expired, stale: Some(Box::new(answer.clone())) });
         }
         Ok((answer.clone(), left))
     }

@@ -17,10 +17,12 @@ mod l1;
 mod memo;
 mod outcome;
 mod policy;
+mod seen;
 mod stage;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod tiers;
 
 pub use epochs::{EpochTable, Epochs, SLOTS, Stamp, Tag};
 pub use etag::ETag;
@@ -30,7 +32,9 @@ pub use groups::Groups;
 pub use key::{Digest, KeyBuilder};
 pub use l1::{L1, L1Statistics, NoneFresh, StoredAnswer};
 pub use memo::{BodyMemo, Remembered};
-pub use outcome::{CacheReport, Flaw, LookupOutcome, StoreOutcome, Tier};
+pub use outcome::{CacheReport, FarReports, Flaw, LookupOutcome, StoreOutcome, Tier};
 pub use policy::{CachePolicy, TierPolicy, Validity};
+pub use seen::Seen;
 pub use stage::{RankedList, Stage};
 pub use stored::{Sought, Stored, StoredPayload, WallTime};
+pub use tiers::{FarLook, FarStores, Made, Tiers};

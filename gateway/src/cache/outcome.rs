@@ -1,8 +1,6 @@
 //! Every outcome of a look-up and of an admission, each with its reason. Logs, metrics, `Cache-Status` and `explain`
 //! all say the same words.
 
-use std::time::Duration;
-
 /// Where an entry lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tier {
@@ -50,6 +48,10 @@ pub enum LookupOutcome {
     Failed,
     /// A far tier that was slow or away is not asked for a while.
     Skipped,
+    /// An answer whose time to live is over, served while another is made.
+    Stale,
+    /// An answer whose time to live is over, served because none could be made.
+    StaleOnError,
 }
 
 /// What is wrong with a stored entry.
@@ -106,6 +108,11 @@ impl Flaw {
 }
 
 impl LookupOutcome {
+    /// Whether a stored answer was served.
+    pub fn is_hit(self) -> bool {
+        matches!(self, Self::Hit | Self::Stale | Self::StaleOnError)
+    }
+
     /// The word in metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -120,6 +127,8 @@ impl LookupOutcome {
             Self::TooSlow => "too-slow",
             Self::Failed => "failed",
             Self::Skipped => "skipped",
+            Self::Stale => "stale-while-revalidate",
+            Self::StaleOnError => "stale-if-error",
         }
     }
 
@@ -137,6 +146,8 @@ impl LookupOutcome {
             Self::TooSlow => "the tier did not answer in time",
             Self::Failed => "the tier answered with an error",
             Self::Skipped => "the tier was slow or away a moment ago",
+            Self::Stale => "the stored answer had outlived its time to live, and another is being made",
+            Self::StaleOnError => "the stored answer had outlived its time to live, and none could be made",
         }
     }
 }
@@ -181,6 +192,9 @@ impl StoreOutcome {
     }
 }
 
+/// What far tiers did for one request, nearest first.
+pub type FarReports = [Option<CacheReport>; 2];
+
 /// What one tier did for one request; one member of `Cache-Status` (RFC 9211).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheReport {
@@ -188,10 +202,17 @@ pub struct CacheReport {
     pub tier: Tier,
     /// What it said.
     pub lookup: LookupOutcome,
-    /// Time left to live, on a hit.
-    pub ttl: Option<Duration>,
+    /// Seconds left to live, on a hit; below 0 for what is stale.
+    pub ttl: Option<i64>,
     /// What became of the new answer, when there was one.
     pub store: Option<StoreOutcome>,
     /// The request waited for another that was making the same answer.
     pub collapsed: bool,
+}
+
+impl CacheReport {
+    /// A report of a look-up.
+    pub fn of(tier: Tier, lookup: LookupOutcome) -> Self {
+        Self { tier, lookup, ttl: None, store: None, collapsed: false }
+    }
 }

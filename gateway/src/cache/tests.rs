@@ -33,7 +33,21 @@ fn fixture(max_bytes: u64) -> Fixture {
 fn answer(body: &str, created: Instant) -> StoredAnswer {
     let body = Bytes::copy_from_slice(body.as_bytes());
     let etag = ETag::of(&body);
-    StoredAnswer { body, etag, groups: Groups::from_iter([""; 0]), created, cost: Duration::ZERO }
+    StoredAnswer {
+        body,
+        etag,
+        groups: Groups::from_iter([""; 0]),
+        created,
+        cost: Duration::ZERO,
+        validity: validity(created),
+    }
+}
+
+/// Fresh for a minute, and of use for ten seconds more.
+fn validity(created: Instant) -> Validity {
+    let fresh_until = created + Duration::from_secs(60);
+    let revalidate_until = fresh_until + Duration::from_secs(10);
+    Validity { fresh_until, revalidate_until, error_until: fresh_until, grace: Duration::ZERO }
 }
 
 fn list(filter: Filter, ids: std::ops::Range<i64>, exhausted: bool) -> RankedList {
@@ -49,19 +63,23 @@ fn below(limit: i128) -> Filter {
 fn an_answer_is_served_until_its_time_is_over_or_its_data_moves() {
     let f = fixture(1 << 20);
     let now = Instant::now();
-    assert_eq!(f.l1.answer(&[1; 32], now, None).unwrap_err(), LookupOutcome::Miss);
+    assert_eq!(f.l1.answer(&[1; 32], now, None).unwrap_err().outcome, LookupOutcome::Miss);
     assert_eq!(f.l1.admit_answer([1; 32], answer("a", now), &f.stamp), StoreOutcome::Stored);
     let (stored, ttl) = f.l1.answer(&[1; 32], now + Duration::from_secs(10), None).unwrap();
     assert_eq!((&*stored.body, ttl), (&b"a"[..], Duration::from_secs(50)));
     let young = Some(Duration::from_secs(5));
-    assert_eq!(f.l1.answer(&[1; 32], now + Duration::from_secs(10), young).unwrap_err(), LookupOutcome::TooOld);
+    assert_eq!(f.l1.answer(&[1; 32], now + Duration::from_secs(10), young).unwrap_err().outcome, LookupOutcome::TooOld);
     assert!(f.l1.answer(&[1; 32], now + Duration::from_secs(3), young).is_ok(), "too old for one is not for all");
     let expired = f.l1.answer(&[1; 32], now + Duration::from_secs(60), None).unwrap_err();
-    assert_eq!(expired, LookupOutcome::Expired);
+    assert_eq!(expired.outcome, LookupOutcome::Expired);
+    assert_eq!(&*expired.stale.expect("it may still be served while another is made").body, b"a");
+    let gone = f.l1.answer(&[1; 32], now + Duration::from_secs(70), None).unwrap_err();
+    assert!(gone.outcome == LookupOutcome::Expired && gone.stale.is_none());
+    assert_eq!(f.l1.answer(&[1; 32], now, None).unwrap_err().outcome, LookupOutcome::Miss, "it takes no room any more");
 
     f.l1.admit_answer([2; 32], answer("b", now), &f.stamp);
     f.epochs.bump(&f.tag);
-    assert_eq!(f.l1.answer(&[2; 32], now, None).unwrap_err(), LookupOutcome::Invalidated);
+    assert_eq!(f.l1.answer(&[2; 32], now, None).unwrap_err().outcome, LookupOutcome::Invalidated);
     assert_eq!(f.l1.admit_answer([2; 32], answer("b", now), &f.stamp), StoreOutcome::Moved);
 }
 
@@ -85,7 +103,7 @@ fn the_tier_never_holds_more_than_it_may() {
 fn a_stage_and_an_answer_are_not_taken_for_each_other() {
     let f = fixture(1 << 20);
     let now = Instant::now();
-    f.l1.admit_stage([1; 32], Stage::Embedding(Arc::from([1.0])), now, &f.stamp);
+    f.l1.admit_stage([1; 32], Stage::Embedding(Arc::from([1.0])), now, validity(now), &f.stamp);
     f.l1.admit_answer([2; 32], answer("a", now), &f.stamp);
     assert!(f.l1.answer(&[1; 32], now, None).is_err());
     assert!(f.l1.stage(&[2; 32], now, None).is_none());
@@ -100,23 +118,23 @@ fn lists_of_one_vector_are_kept_side_by_side_and_needless_ones_go() {
         Some((Stage::Lists(lists), since)) => (lists, since),
         other => panic!("no lists but {other:?}"),
     };
-    f.l1.admit_list(key, list(Filter::Everything, 0..200, false), now, &f.stamp);
+    f.l1.admit_list(key, list(Filter::Everything, 0..200, false), now, validity(now), &f.stamp);
     let later = now + Duration::from_secs(5);
-    f.l1.admit_list(key, list(below(9), 0..50, true), later, &f.stamp);
+    f.l1.admit_list(key, list(below(9), 0..50, true), later, validity(later), &f.stamp);
     let (kept, since) = lists(later);
     assert_eq!(kept.len(), 2);
     assert_eq!(since, now, "the entry is as old as its oldest list");
-    f.l1.admit_list(key, list(Filter::Everything, 0..400, false), later, &f.stamp);
+    f.l1.admit_list(key, list(Filter::Everything, 0..400, false), later, validity(later), &f.stamp);
     let (kept, _) = lists(later);
     assert_eq!(
         kept.iter().map(|l| l.hits.len()).collect::<Vec<_>>(),
         [400, 50],
         "a longer list replaces a shorter one"
     );
-    f.l1.admit_list(key, list(Filter::Everything, 0..100, false), later, &f.stamp);
+    f.l1.admit_list(key, list(Filter::Everything, 0..100, false), later, validity(later), &f.stamp);
     assert!(lists(later).0.iter().any(|l| l.hits.len() == 400), "a shorter list replaces nothing longer");
     for limit in 10..30 {
-        f.l1.admit_list(key, list(below(limit), 0..10, true), later, &f.stamp);
+        f.l1.admit_list(key, list(below(limit), 0..10, true), later, validity(later), &f.stamp);
     }
     assert!(lists(later).0.len() <= 4);
 }

@@ -11,6 +11,7 @@ pub use schema::{AttributeSchema, CollectionSchema, GraphSchema, Metric, QueryLi
 
 use crate::{
     backend::{GraphStore, NodeScope, VectorStore},
+    cache::CachePolicy,
     embed::Embedder,
     principal::Principal,
     query::{Field, Filter},
@@ -21,7 +22,7 @@ use crate::{
 pub struct Collection {
     /// Names and types.
     pub schema: Arc<CollectionSchema>,
-    /// The digest of the schema: part of every key.
+    /// Part of every key: collections with equal digests answer alike.
     pub digest: [u8; 32],
     /// Attributes and vectors.
     pub entities: Arc<dyn VectorStore>,
@@ -29,6 +30,8 @@ pub struct Collection {
     pub graph: Option<Arc<dyn GraphStore>>,
     /// Turns `vector.text` into a vector, when one is configured.
     pub embedder: Option<Arc<dyn Embedder>>,
+    /// How its answers are cached.
+    pub cache: CachePolicy,
 }
 
 impl Collection {
@@ -39,8 +42,28 @@ impl Collection {
         graph: Option<Arc<dyn GraphStore>>,
         embedder: Option<Arc<dyn Embedder>>,
     ) -> Self {
-        let digest = schema.digest();
-        Self { schema, digest, entities, graph, embedder }
+        // Nothing is known of the data, so it is taken for other data than anything else.
+        let digest = Self::digest(&schema, &rand::random());
+        Self { schema, digest, entities, graph, embedder, cache: CachePolicy::default() }
+    }
+
+    /// The same collection, whose data is told by this digest from all other data that has the same schema. Gateways that share
+    /// tiers have the same digest for the same data only.
+    #[must_use]
+    pub fn of_data(mut self, data: &[u8; 32]) -> Self {
+        self.digest = Self::digest(&self.schema, data);
+        self
+    }
+
+    fn digest(schema: &CollectionSchema, data: &[u8; 32]) -> [u8; 32] {
+        *blake3::Hasher::new().update(&schema.digest()).update(data).finalize().as_bytes()
+    }
+
+    /// The same collection, cached like this.
+    #[must_use]
+    pub fn cached(mut self, cache: CachePolicy) -> Self {
+        self.cache = cache;
+        self
     }
 
     /// What restricts a principal's view of this collection, or `None` if it may not ask it at all.

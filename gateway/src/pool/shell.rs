@@ -96,11 +96,7 @@ impl<C: Connector> Pool<C> {
     }
 
     /// A connection for a call. A call that becomes more urgent while it waits goes to the queue of its new class.
-    pub async fn checkout_for(
-        self: &Arc<Self>,
-        ctx: &CallContext,
-        predicted: Duration,
-    ) -> Result<Lease<C>, PoolError> {
+    pub async fn checkout_for(self: &Arc<Self>, ctx: &CallContext, predicted: Duration) -> Result<Lease<C>, PoolError> {
         loop {
             let demand = Demand::of(ctx, predicted);
             tokio::select! {

@@ -1,6 +1,6 @@
 //! The life of a batch: many queries, each succeeding or failing alone, equal legs run once.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -18,12 +18,12 @@ use crate::{
 const CONCURRENT: usize = 8;
 
 /// Answers all queries of a batch.
-pub(super) async fn answer(state: &State, metrics: &Metrics, incoming: &Incoming) -> Result<Bytes, Problem> {
+pub(super) async fn answer(state: &Arc<State>, metrics: &Metrics, incoming: &Incoming) -> Result<Bytes, Problem> {
     // A query may be nested as deeply here as alone: the batch adds two levels.
     let limits = JsonLimits { max_depth: JsonLimits::default().max_depth + 2 };
     let json = query::read_json(&incoming.body, limits)?;
     let queries = queries(&json, state.max_batch)?;
-    let legs = LegMemo::of_batch(Began { at: Instant::now(), moves: state.epochs.moves() });
+    let legs = Arc::new(LegMemo::of_batch(Began { at: Instant::now(), moves: state.tiers.epochs().moves() }));
     // Collected first: a closure over borrowed queries that lives as long as the stream would keep it from being Send.
     let lives: Vec<_> = queries.iter().map(|query| one(state, metrics, incoming, &legs, query)).collect();
     let results = stream::iter(lives).buffered(CONCURRENT).collect().await;
@@ -31,7 +31,13 @@ pub(super) async fn answer(state: &State, metrics: &Metrics, incoming: &Incoming
     body.map(Bytes::from).map_err(|error| Problem::new(Code::Internal, format!("the answer has no JSON: {error}")))
 }
 
-async fn one(state: &State, metrics: &Metrics, incoming: &Incoming, legs: &LegMemo, query: &Json) -> BatchResult {
+async fn one(
+    state: &Arc<State>,
+    metrics: &Metrics,
+    incoming: &Incoming,
+    legs: &Arc<LegMemo>,
+    query: &Json,
+) -> BatchResult {
     let mut life = Life::new(state, incoming, legs);
     let reply: Reply = life.of_json(query).await;
     metrics.query_finished(&life.finished(&reply));

@@ -37,8 +37,19 @@ pub struct AnswerBody {
 pub struct ExplainBody {
     /// How the query would be answered.
     pub plan: PlanReport,
-    /// What the cache would say: `hit`, `miss`, `expired`, …
+    /// What the cache would say: `hit` if any tier would, else why the nearest would not: `miss`, `expired`, …
     pub cache: &'static str,
+    /// What each tier that would be asked would say, the nearest first.
+    pub tiers: Vec<TierBody>,
+}
+
+/// What a tier would say.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TierBody {
+    /// `forebay-l1`, `forebay-l2` or `forebay-l3`.
+    pub tier: &'static str,
+    /// `hit`, `miss`, `expired`, …
+    pub outcome: &'static str,
 }
 
 /// One entity of an answer.

@@ -11,10 +11,14 @@ use std::{
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use planner_model::LatencyModel;
+use tokio::sync::Semaphore;
 
-use super::{Endpoint, Incoming, Reply, batch, life::Life};
+use super::{Endpoint, Incoming, Reply, batch, life::Life, wait::Outcome};
 use crate::{
-    cache::{BodyMemo, Epochs, Flights, L1},
+    cache::{
+        BodyMemo, Flights, Tiers,
+        coherence::{Acknowledged, Bump, Unacknowledged},
+    },
     catalog::Catalog,
     config::{CacheConfig, ServerConfig},
     execute::LegMemo,
@@ -35,42 +39,33 @@ pub struct Gateway {
     pools: Arc<Registry>,
 }
 
-/// What belongs to one configuration. The cache, its epochs and its flights outlive it.
+/// What belongs to one configuration. The cache and its epochs outlive it.
 pub(super) struct State {
     pub catalog: Arc<Catalog>,
     pub memo: BodyMemo,
     pub memo_bytes: u64,
     pub planner: Planner,
-    pub l1: Arc<L1>,
-    pub epochs: Arc<Epochs>,
-    pub flights: Arc<Flights>,
+    pub tiers: Arc<Tiers>,
+    pub flights: Arc<Flights<Outcome>>,
+    /// How many answers may be made anew before anybody waits for them.
+    pub refreshes: Arc<Semaphore>,
     pub default_deadline: Duration,
     pub max_batch: usize,
     retired: AtomicBool,
 }
 
 impl State {
-    /// Whether another catalog has taken this one's place. Set before the epochs are bumped, so whoever takes a stamp after
-    /// the bump finds it set.
+    /// Whether another catalog has taken this one's place.
     pub(super) fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Acquire)
     }
-}
-
-/// What a purge is aimed at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Purge {
-    /// Every entry.
-    All,
-    /// Entries that depend on one of these tags; `Cache-Groups` of an answer names its tags.
-    Tags(Vec<String>),
 }
 
 /// The cache in numbers.
 pub type CacheStatistics = crate::cache::L1Statistics;
 
 impl Gateway {
-    /// A gateway over a catalog. Without a model the planner goes by analytic costs.
+    /// A gateway over a catalog that caches in memory. Without a model the planner goes by analytic costs.
     pub fn new(
         catalog: Catalog,
         server: &ServerConfig,
@@ -78,15 +73,26 @@ impl Gateway {
         model: Option<Arc<dyn LatencyModel>>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let epochs = Arc::new(Epochs::default());
+        Self::over(catalog, server, cache, Arc::new(Tiers::near(&cache.l1)), model, metrics)
+    }
+
+    /// A gateway over a catalog and these tiers.
+    pub fn over(
+        catalog: Catalog,
+        server: &ServerConfig,
+        cache: &CacheConfig,
+        tiers: Arc<Tiers>,
+        model: Option<Arc<dyn LatencyModel>>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let memo_bytes = cache.l1.max_bytes / MEMO_SHARE;
         let state = State {
             memo_bytes,
             catalog: Arc::new(catalog),
             memo: BodyMemo::new(memo_bytes),
             planner: Planner::new(model.clone()),
-            l1: Arc::new(L1::new(&cache.l1, epochs.clone())),
-            epochs,
+            tiers,
+            refreshes: Arc::new(Semaphore::new(cache.max_refreshes)),
             flights: Arc::default(),
             default_deadline: Duration::from_millis(server.default_deadline_ms),
             max_batch: server.max_batch,
@@ -101,7 +107,8 @@ impl Gateway {
         Self { pools, ..self }
     }
 
-    /// Puts another catalog in place. Queries under way finish on the old one; nothing stored before is served again.
+    /// Puts another catalog in place. Queries under way finish on the old one. What was stored before is served again only
+    /// where a collection says that it answers from the same data ([`Collection::of_data`](crate::catalog::Collection::of_data)).
     pub fn replace_catalog(&self, catalog: Catalog, server: &ServerConfig) {
         let old = self.state.load();
         self.state.store(Arc::new(State {
@@ -109,23 +116,22 @@ impl Gateway {
             memo: BodyMemo::new(old.memo_bytes),
             memo_bytes: old.memo_bytes,
             planner: Planner::new(self.model.clone()),
-            l1: old.l1.clone(),
-            epochs: old.epochs.clone(),
+            tiers: old.tiers.clone(),
+            refreshes: old.refreshes.clone(),
             flights: Arc::default(),
             default_deadline: Duration::from_millis(server.default_deadline_ms),
             max_batch: server.max_batch,
             retired: AtomicBool::new(false),
         }));
+        // What old queries bring from now on is refused, and what they brought is mostly of no more use.
         old.retired.store(true, Ordering::Release);
-        // After the swap: what was stored until now is outdated, and what old queries bring from now on is refused.
-        old.epochs.bump_all();
-        old.l1.clear();
+        old.tiers.l1().clear();
     }
 
     /// The life of one query.
     pub async fn answer(&self, incoming: Incoming) -> Reply {
         let state = self.state.load_full();
-        let legs = LegMemo::default();
+        let legs: Arc<LegMemo> = Arc::default();
         let mut life = Life::new(&state, &incoming, &legs);
         let reply = life.of_body().await;
         self.metrics.query_finished(&life.finished(&reply));
@@ -154,25 +160,28 @@ impl Gateway {
         &self.pools
     }
 
-    /// Makes stored answers unusable. Returns how many tags were bumped; a purge of everything is one.
-    pub fn purge(&self, what: &Purge) -> usize {
-        let state = self.state.load();
-        match what {
-            Purge::All => {
-                state.epochs.bump_all();
-                state.l1.clear();
-                1
-            }
-            Purge::Tags(tags) => {
-                tags.iter().for_each(|tag| state.epochs.bump(tag));
-                tags.len()
-            }
+    /// Makes stored answers unusable, on every gateway that shares tiers with this one. Done once none of them serves what was
+    /// stored before.
+    ///
+    /// # Errors
+    /// Other gateways could not be told. This one has forgotten what it had all the same.
+    pub async fn purge(&self, what: &Bump) -> Result<Acknowledged, Unacknowledged> {
+        let state = self.state.load_full();
+        let outcome = state.tiers.coherence().bump(what).await;
+        if *what == Bump::All {
+            state.tiers.l1().clear();
         }
+        outcome
+    }
+
+    /// The tiers.
+    pub fn tiers(&self) -> Arc<Tiers> {
+        self.state.load().tiers.clone()
     }
 
     /// The cache in numbers.
     pub fn cache_statistics(&self) -> CacheStatistics {
-        self.state.load().l1.statistics()
+        self.state.load().tiers.l1().statistics()
     }
 
     /// Lets every store learn about its data again; called now and then, off the path of queries.

@@ -2,8 +2,8 @@
 //!
 //! `understand` → `key` → `lookup` → `wait` → `plan` → `execute` → `shape` → `admit`
 //!
-//! Each step is one function below, in this order. An exact repeat of a request skips `understand` and `key`; a hit ends
-//! the life at `lookup`.
+//! Each step is one function below, in this order (`wait` is in [`super::wait`]). An exact repeat of a request skips
+//! `understand` and `key`; a hit ends the life at `lookup`. What several requests wait for has a life of its own.
 
 use std::{
     sync::Arc,
@@ -16,15 +16,16 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Answer, Endpoint, Finished, Incoming, LegCalls, Reply, Step, Timing,
     gateway::State,
-    keys,
+    keys, probe,
     resolve::{Resolved, Resolver},
     shape,
+    wait::Turn,
 };
 use crate::{
-    backend::{BackendError, CallContext, ReachRequest},
+    backend::{BackendError, CallContext, ReachRequest, Urgency},
     cache::{
-        CacheReport, Digest, ETag, Filling, Groups, Joined, LookupOutcome, Remembered, Stage, Stamp, StoreOutcome,
-        StoredAnswer, Tier,
+        CacheReport, Digest, ETag, FarReports, FarStores, Groups, LookupOutcome, Made, NoneFresh, Remembered, Sought,
+        Stage, Stamp, StoreOutcome, StoredAnswer, Tier,
     },
     catalog::{Collection, View},
     execute::{Enriched, Held, Job, LegMemo, Progress, Ranked, Trace, enrich},
@@ -41,30 +42,47 @@ const LATEST: Duration = Duration::from_millis(10);
 
 /// One query on its way.
 pub(super) struct Life<'a> {
-    state: &'a State,
-    incoming: &'a Incoming,
-    legs: &'a LegMemo,
-    timing: Timing,
+    pub(super) state: &'a Arc<State>,
+    pub(super) incoming: &'a Incoming,
+    pub(super) legs: &'a Arc<LegMemo>,
+    pub(super) timing: Timing,
     trace: Trace,
-    report: Option<CacheReport>,
-    plan: Option<PlanKind>,
-    priority: Priority,
+    /// Calls of the life that made what this one waited for.
+    pub(super) others_calls: LegCalls,
+    pub(super) report: Option<CacheReport>,
+    pub(super) far: FarReports,
+    pub(super) plan: Option<PlanKind>,
+    pub(super) priority: Priority,
 }
 
 /// A query that was understood: what it means, to whom, and under which key.
-struct Understood {
-    collection: Arc<Collection>,
-    view: View,
-    forced: Filter,
-    query: Query,
-    options: Options,
-    key: Digest,
+#[derive(Clone)]
+pub(super) struct Understood {
+    pub(super) collection: Arc<Collection>,
+    pub(super) view: View,
+    pub(super) forced: Filter,
+    pub(super) query: Query,
+    pub(super) options: Options,
+    pub(super) key: Digest,
 }
 
 impl Understood {
-    fn groups(&self) -> Groups {
+    pub(super) fn groups(&self) -> Groups {
         keys::groups(&self.collection, &self.view, &self.query)
     }
+
+    /// What tiers look for under a key.
+    pub(super) fn sought(&self, key: Digest) -> Sought {
+        let tenant = self.view.tenant.as_ref().map(|scope| scope.tenant.clone());
+        Sought { key, tenant, schema: self.collection.schema.clone() }
+    }
+}
+
+/// Since when work is under way, and where its data stood then.
+pub(super) struct Began {
+    pub(super) at: Instant,
+    pub(super) groups: Groups,
+    pub(super) stamp: Stamp,
 }
 
 /// What will run.
@@ -87,14 +105,16 @@ struct Executed {
 }
 
 impl<'a> Life<'a> {
-    pub(super) fn new(state: &'a State, incoming: &'a Incoming, legs: &'a LegMemo) -> Self {
+    pub(super) fn new(state: &'a Arc<State>, incoming: &'a Incoming, legs: &'a Arc<LegMemo>) -> Self {
         Self {
             state,
             incoming,
             legs,
             timing: Timing::default(),
             trace: Trace::default(),
+            others_calls: LegCalls::default(),
             report: None,
+            far: [None; 2],
             plan: None,
             priority: Priority::Normal,
         }
@@ -102,56 +122,82 @@ impl<'a> Life<'a> {
 
     /// From the bytes of a body.
     pub(super) async fn of_body(&mut self) -> Reply {
-        let mut started = Instant::now();
+        let (mut started, mut looked) = (Instant::now(), None);
         let incoming = self.incoming;
         let (principal, endpoint, body) = (&*incoming.principal, incoming.endpoint, &incoming.body);
         if let Some(remembered) = self.state.memo.get(principal, endpoint, body) {
             let looking = self.spent(Step::Understand, started);
-            if let Some(answer) = self.lookup(&remembered.key, &remembered.options, looking) {
-                return Ok(answer);
+            match self.lookup(&remembered.key, &remembered.options, looking) {
+                Ok((answer, early)) => {
+                    if early {
+                        self.refresh_body();
+                    }
+                    return Ok(answer);
+                }
+                Err(none) => looked = Some(none),
             }
             started = Instant::now();
         }
         let json = query::read_json(&incoming.body, JsonLimits::default())?;
-        let understood = self.understand(&json, started)?;
+        let understood = Arc::new(self.understand(&json, started)?);
         let remembered = Remembered { key: understood.key, options: understood.options.clone() };
         self.state.memo.insert(principal, endpoint, body, remembered);
-        self.of_understood(&understood).await
+        self.of_understood(&understood, looked).await
     }
 
     /// From an item of a batch.
     pub(super) async fn of_json(&mut self, json: &Json) -> Reply {
-        let understood = self.understand(json, Instant::now())?;
-        self.of_understood(&understood).await
+        let understood = Arc::new(self.understand(json, Instant::now())?);
+        self.of_understood(&understood, None).await
     }
 
-    async fn of_understood(&mut self, understood: &Understood) -> Reply {
+    /// `looked` is what a look found already.
+    async fn of_understood(&mut self, understood: &Arc<Understood>, looked: Option<NoneFresh>) -> Reply {
         if self.incoming.endpoint == Endpoint::Explain {
             return self.explain(understood).await;
         }
-        // lookup, then wait while somebody else makes the same answer, then look again
-        let filling = match self.turn(understood).await? {
-            Turn::Served(answer) => return Ok(*answer),
-            Turn::Fills(filling) => filling,
-        };
-        // Epochs are taken before any data is read: what moves from now on keeps the answer out of the cache.
+        // lookup, then wait while somebody else makes the same answer
+        match self.turn(understood, looked).await? {
+            Turn::Served(answer) => Ok(*answer),
+            Turn::Alone => {
+                let token = CancellationToken::new();
+                let _cancel = token.clone().drop_guard();
+                let urgency = self.priority(&understood.options).into();
+                let (began, ctx) = (self.begin(understood), self.context(&understood.options, urgency, token));
+                self.make(understood, &began, &ctx).await
+            }
+            Turn::Leads(lead, seat, stale) => {
+                let made = self.fill(understood, &lead, stale).await;
+                let reply = self.taken(&made, true);
+                // What is not the whole answer is this caller's only.
+                if made.is_whole() {
+                    lead.finish(Arc::new(made));
+                }
+                drop(seat);
+                reply
+            }
+        }
+    }
+
+    /// Epochs are taken before any data is read: what moves from now on keeps the answer out of the cache.
+    pub(super) fn begin(&self, understood: &Understood) -> Began {
         // The legs of a batch may be as old as the batch.
-        let created = self.legs.began().map_or_else(Instant::now, |began| began.at);
+        let at = self.legs.began().map_or_else(Instant::now, |began| began.at);
         let groups = understood.groups();
-        let stamp = self.state.epochs.stamp(groups.iter());
-        let token = CancellationToken::new();
-        let _cancel = token.clone().drop_guard();
-        let ctx = self.context(&understood.options, token);
-        let prepared = self.plan(understood, &ctx).await?;
-        let executed = self.execute(understood, &prepared, &ctx).await?;
+        let stamp = self.state.tiers.epochs().stamp(groups.iter());
+        Began { at, groups, stamp }
+    }
+
+    /// From **plan** to **admit**.
+    pub(super) async fn make(&mut self, understood: &Understood, began: &Began, ctx: &CallContext) -> Reply {
+        let prepared = self.plan(understood, ctx).await?;
+        let executed = self.execute(understood, &prepared, ctx).await?;
         let body = self.shape(understood, &prepared, &executed)?;
-        let answer = self.admit(understood, &prepared, &executed, body, created, groups, &stamp);
-        drop(filling);
-        Ok(answer)
+        Ok(self.admit(understood, &prepared, &executed, body, began))
     }
 
     /// **understand**: the body's names against the collection, and **key**: its canonical form under this principal.
-    fn understand(&mut self, json: &Json, started: Instant) -> Result<Understood, Problem> {
+    pub(super) fn understand(&mut self, json: &Json, started: Instant) -> Result<Understood, Problem> {
         let name = query::collection_of(json)?;
         // A collection that the principal may not ask is answered exactly as one that does not exist.
         let found = self.state.catalog.get(name);
@@ -175,75 +221,38 @@ impl<'a> Life<'a> {
         Ok(Understood { collection, view, forced, query, options, key })
     }
 
-    /// **lookup**: whether a stored answer may be served. Leaves what the cache said in the report.
-    fn lookup(&mut self, key: &Digest, options: &Options, started: Instant) -> Option<Answer> {
+    /// **lookup**: whether memory holds an answer that may be served, and whether it is worth making anew before its time is
+    /// over. Leaves what the cache said in the report.
+    pub(super) fn lookup(
+        &mut self,
+        key: &Digest,
+        options: &Options,
+        started: Instant,
+    ) -> Result<(Answer, bool), NoneFresh> {
         let explained = options.explain != Explain::None || self.incoming.endpoint == Endpoint::Explain;
         let wanted = !explained && options.plan.is_none() && self.cache_mode(options).reads();
         let outcome = if wanted {
-            self.state.l1.answer(key, started, options.max_staleness.or(self.incoming.hints.max_age))
+            self.state.tiers.near_answer(key, started, self.most_stale(options))
         } else {
-            Err(LookupOutcome::Bypassed)
+            Err(LookupOutcome::Bypassed.into())
         };
-        let (lookup, hit) = match outcome {
-            Ok(hit) => (LookupOutcome::Hit, Some(hit)),
-            Err(outcome) => (outcome, None),
+        let (lookup, ttl) = match &outcome {
+            Ok((_, left)) => (LookupOutcome::Hit, i64::try_from(left.as_secs()).ok()),
+            Err(none) => (none.outcome, None),
         };
-        let ttl = hit.as_ref().map(|(_, ttl)| *ttl);
         let collapsed = self.report.is_some_and(|report| report.collapsed);
-        self.report = Some(CacheReport { tier: Tier::L1, lookup, ttl, store: None, collapsed });
+        self.report = Some(CacheReport { ttl, collapsed, ..CacheReport::of(Tier::L1, lookup) });
         self.priority = self.priority(options);
         self.spent(Step::Lookup, started);
-        let (stored, _) = hit?;
-        let age = started.saturating_duration_since(stored.created);
-        Some(self.answer(stored.body, Some(stored.etag), age, stored.groups))
+        let (stored, left) = outcome?;
+        let early = is_due(stored.cost, left);
+        Ok((self.served(stored, started), early))
     }
 
-    /// **wait**: one request makes an answer, the others wait for it and look again.
-    async fn turn(&mut self, understood: &Understood) -> Result<Turn, Problem> {
-        let options = &understood.options;
-        let mode = self.cache_mode(options);
-        let deadline = self.deadline(options);
-        // A repeat that was known by its body has looked already.
-        let mut looked = self.report.is_some();
-        loop {
-            if !std::mem::take(&mut looked)
-                && let Some(answer) = self.lookup(&understood.key, options, Instant::now())
-            {
-                return Ok(Turn::Served(Box::new(answer)));
-            }
-            if mode == CacheMode::Only {
-                let outcome = self.report.map_or(LookupOutcome::Miss, |report| report.lookup);
-                return Err(Problem::new(Code::OnlyIfCached, outcome.reason()));
-            }
-            let outcome = self.report.map(|report| report.lookup);
-            if outcome == Some(LookupOutcome::Bypassed) {
-                return Ok(Turn::Fills(None));
-            }
-            let started = Instant::now();
-            let joined = tokio::time::timeout_at(deadline.into(), self.state.flights.join(understood.key)).await;
-            match joined {
-                Ok(Joined::Fills(filling)) => {
-                    // The one before may have finished between the look and the turn.
-                    let seen = self.report;
-                    if let Some(answer) = self.lookup(&understood.key, options, Instant::now()) {
-                        return Ok(Turn::Served(Box::new(answer)));
-                    }
-                    // What the first look found is the reason why this request fills.
-                    self.report = seen;
-                    return Ok(Turn::Fills(Some(filling)));
-                }
-                Ok(Joined::Waited) => {
-                    self.spent(Step::Wait, started);
-                    if let Some(report) = &mut self.report {
-                        report.collapsed = true;
-                    }
-                }
-                Err(_) => {
-                    self.spent(Step::Wait, started);
-                    return Err(Problem::new(Code::DeadlineExceeded, "another request was still making this answer"));
-                }
-            }
-        }
+    /// A stored answer, as this caller gets it.
+    pub(super) fn served(&self, stored: StoredAnswer, now: Instant) -> Answer {
+        let age = now.saturating_duration_since(stored.created);
+        self.answer(stored.body, Some(stored.etag), age, stored.groups)
     }
 
     /// **plan**: seeds and query vector, a probe of the cached stages, and the choice among the candidates.
@@ -258,8 +267,7 @@ impl<'a> Life<'a> {
             ctx,
             trace: &self.trace,
             legs: self.legs,
-            l1: &self.state.l1,
-            epochs: &self.state.epochs,
+            tiers: &self.state.tiers,
             read: mode.reads(),
             write: mode.writes(),
         };
@@ -268,30 +276,12 @@ impl<'a> Life<'a> {
         let (reach_key, list_key) = keys::of_legs(collection, view, &resolved);
 
         // Probe the cache first: what is there decides more than any estimate.
-        let (mut held, mut held_since) = (Held::default(), None);
-        if mode.reads() {
-            let most = options.max_staleness.or(self.incoming.hints.max_age);
-            let mut note =
-                |since: Instant| held_since = Some(held_since.map_or(since, |other: Instant| other.min(since)));
-            if resolved.request.is_some()
-                && let Some((Stage::Reach(reach), since)) = self.state.l1.stage(&reach_key, started, most)
-            {
-                held.reach = Some(reach);
-                note(since);
-            }
-            if query.vector.is_some()
-                && let Some((Stage::Lists(lists), since)) = self.state.l1.stage(&list_key, started, most)
-            {
-                // A later page may come from the list that the page before was cut from.
-                let exact = query.exact;
-                // The narrowest list that covers the filter has the most items that pass.
-                let covering = lists.iter().filter(|list| list.covers(&filter, exact));
-                held.list = covering.max_by_key(|list| (list.filter.conjuncts().len(), list.hits.len())).cloned();
-                if held.list.is_some() {
-                    note(since);
-                }
-            }
-        }
+        let (held, held_since) = if mode.reads() {
+            let most = self.most_stale(options);
+            probe::held(&self.state.tiers, understood, &resolved, &filter, (reach_key, list_key), most).await
+        } else {
+            (Held::default(), None)
+        };
 
         let vectors = collection.entities.statistics();
         let graph = collection.graph.as_ref().map(|graph| (graph.statistics(), graph.capabilities()));
@@ -418,34 +408,35 @@ impl<'a> Life<'a> {
     }
 
     /// **admit**: offers the answer and its legs to the cache.
-    #[allow(clippy::too_many_arguments, reason = "everything that an entry remembers")]
     fn admit(
         &mut self,
         understood: &Understood,
         prepared: &Prepared,
         executed: &Executed,
         body: Vec<u8>,
-        started: Instant,
-        groups: Groups,
-        stamp: &Stamp,
+        began: &Began,
     ) -> Answer {
         let admitting = Instant::now();
-        let l1 = &self.state.l1;
+        let (tiers, started) = (&self.state.tiers, began.at);
         let wanted = self.cache_mode(&understood.options).writes();
         // A query of a catalog that is gone may have taken its stamp after the bump that came with the new one.
         // So may a query of a batch that uses a leg which another one read before a bump.
-        let outrun = self.legs.began().is_some_and(|began| began.moves != self.state.epochs.moves());
+        let outrun = self.legs.began().is_some_and(|legs| legs.moves != tiers.epochs().moves());
         let writes = wanted && !outrun && !self.state.is_retired();
         // An answer is as old as the oldest leg that it was made from.
         let uses_cache = prepared.planned.plan().kind == PlanKind::CachedPartial;
         let created =
             if uses_cache { prepared.held_since.map_or(started, |since| since.min(started)) } else { started };
+        let (cost, policy, stamp) = (started.elapsed(), &understood.collection.cache, &began.stamp);
         if writes && !executed.partial {
             if let Some(reach) = &executed.ranked.reach {
-                l1.admit_stage(prepared.reach_key, Stage::Reach(reach.clone()), started, stamp);
+                let sought = understood.sought(prepared.reach_key);
+                let made = Made { sought: &sought, created: started, cost, stamp, policy };
+                tiers.admit_stage(&made, &Stage::Reach(reach.clone()));
             }
             if let Some(list) = &executed.ranked.list {
-                l1.admit_list(prepared.list_key, list.clone(), started, stamp);
+                let sought = understood.sought(prepared.list_key);
+                tiers.admit_list(&Made { sought: &sought, created: started, cost, stamp, policy }, list);
             }
         }
         let body = bytes::Bytes::from(body);
@@ -459,9 +450,15 @@ impl<'a> Life<'a> {
         } else if !writes {
             StoreOutcome::Moved
         } else {
-            let cost = started.elapsed();
-            let stored = StoredAnswer { body: body.clone(), etag, groups: groups.clone(), created, cost };
-            l1.admit_answer(understood.key, stored, stamp)
+            let is_empty = executed.items.is_empty();
+            let validity = policy.answer(created + policy.ttl(Tier::L1, is_empty));
+            let stored =
+                StoredAnswer { body: body.clone(), etag, groups: began.groups.clone(), created, cost, validity };
+            let sought = understood.sought(understood.key);
+            let made = Made { sought: &sought, created, cost, stamp, policy };
+            let (near, far) = tiers.admit_answer(&made, &stored, is_empty);
+            self.note_stores(&far);
+            near
         };
         if let Some(report) = &mut self.report {
             report.store = Some(store);
@@ -469,21 +466,38 @@ impl<'a> Life<'a> {
         let whole = !executed.partial && understood.options.explain == Explain::None;
         let now = self.spent(Step::Admit, admitting);
         let age = if uses_cache { now.saturating_duration_since(created) } else { Duration::ZERO };
-        self.answer(body, whole.then_some(etag), age, groups)
+        self.answer(body, whole.then_some(etag), age, began.groups.clone())
+    }
+
+    fn note_stores(&mut self, far: &FarStores) {
+        for (place, store) in far.iter().enumerate() {
+            if let Some((tier, outcome)) = *store {
+                let report = self.far[place].get_or_insert(CacheReport::of(tier, LookupOutcome::Bypassed));
+                report.store = Some(outcome);
+            }
+        }
     }
 
     /// `/v1/explain`: the plan, and what the cache would have said; nothing is run but what planning needs.
     async fn explain(&mut self, understood: &Understood) -> Reply {
         let token = CancellationToken::new();
         let _cancel = token.clone().drop_guard();
-        let ctx = self.context(&understood.options, token);
-        self.lookup(&understood.key, &understood.options, Instant::now());
+        let options = &understood.options;
+        let ctx = self.context(options, self.priority(options).into(), token);
+        // The caller asks for a plan, not for an answer: the reply itself was looked for nowhere.
+        let _ = self.lookup(&understood.key, options, Instant::now());
         let prepared = self.plan(understood, &ctx).await?;
         let started = Instant::now();
-        let stored = self.state.l1.answer(&understood.key, started, understood.options.max_staleness);
+        let (tiers, most) = (&self.state.tiers, self.most_stale(options));
+        let near = tiers.near_answer(&understood.key, started, most).err().map(|none| none.outcome);
+        let mut outcomes = vec![(Tier::L1, near.unwrap_or(LookupOutcome::Hit))];
+        if near.is_some() {
+            let look =
+                tiers.far_answer(&understood.sought(understood.key), &understood.collection.cache, most, false).await;
+            outcomes.extend(look.reports.iter().flatten().map(|report| (report.tier, report.lookup)));
+        }
         let report = self.plan_report(understood, &prepared);
-        let lookup = stored.err().unwrap_or(LookupOutcome::Hit);
-        let body = shape::explanation(report, lookup)?;
+        let body = shape::explanation(report, &outcomes)?;
         self.spent(Step::Shape, started);
         Ok(self.answer(body.into(), None, Duration::ZERO, understood.groups()))
     }
@@ -496,20 +510,15 @@ impl<'a> Life<'a> {
         PlanReport::new(&prepared.planned, canonical, cached)
     }
 
-    fn answer(&self, body: bytes::Bytes, etag: Option<ETag>, age: Duration, groups: Groups) -> Answer {
+    pub(super) fn answer(&self, body: bytes::Bytes, etag: Option<ETag>, age: Duration, groups: Groups) -> Answer {
         let known = etag.is_some_and(|etag| self.incoming.hints.if_none_match.contains(&etag));
         Answer {
             body: if known { bytes::Bytes::new() } else { body },
             etag,
             not_modified: known,
             age,
-            cache: self.report.unwrap_or(CacheReport {
-                tier: Tier::L1,
-                lookup: LookupOutcome::Bypassed,
-                ttl: None,
-                store: None,
-                collapsed: false,
-            }),
+            cache: self.report.unwrap_or(CacheReport::of(Tier::L1, LookupOutcome::Bypassed)),
+            far: self.far,
             groups,
             timing: self.timing,
         }
@@ -519,9 +528,10 @@ impl<'a> Life<'a> {
     pub(super) fn finished(&self, reply: &Reply) -> Finished {
         Finished {
             endpoint: self.incoming.endpoint,
-            priority: self.priority.into(),
+            priority: self.priority,
             result: reply.as_ref().map(|_| ()).map_err(|problem| problem.code),
             cache: self.report,
+            far: self.far,
             plan: self.plan,
             legs: self.calls(),
             timing: self.timing,
@@ -530,36 +540,46 @@ impl<'a> Life<'a> {
 
     /// Calls made to backends so far.
     pub(super) fn calls(&self) -> LegCalls {
-        self.trace.calls()
+        let (own, others) = (self.trace.calls(), self.others_calls);
+        LegCalls {
+            vector: own.vector + others.vector,
+            graph: own.graph + others.graph,
+            embed: own.embed + others.embed,
+        }
     }
 
     /// Adds the time since `started` to a step; the next one starts now.
-    fn spent(&mut self, step: Step, started: Instant) -> Instant {
+    pub(super) fn spent(&mut self, step: Step, started: Instant) -> Instant {
         let now = Instant::now();
         self.timing.add(step, now.saturating_duration_since(started));
         now
     }
 
     /// The body's wish wins over the headers'.
-    fn cache_mode(&self, options: &Options) -> CacheMode {
+    pub(super) fn cache_mode(&self, options: &Options) -> CacheMode {
         match options.cache {
             CacheMode::Default => self.incoming.hints.cache.unwrap_or_default(),
             stated => stated,
         }
     }
 
-    fn priority(&self, options: &Options) -> Priority {
+    pub(super) fn priority(&self, options: &Options) -> Priority {
         let asked = options.priority.or(self.incoming.hints.priority).unwrap_or_default();
         asked.min(self.incoming.principal.ceiling)
     }
 
-    fn deadline(&self, options: &Options) -> Instant {
+    pub(super) fn deadline(&self, options: &Options) -> Instant {
         self.incoming.received + options.deadline.unwrap_or(self.state.default_deadline)
     }
 
-    fn context(&self, options: &Options, cancelled: CancellationToken) -> CallContext {
+    /// How old a stored answer may be for this caller.
+    pub(super) fn most_stale(&self, options: &Options) -> Option<Duration> {
+        options.max_staleness.or(self.incoming.hints.max_age)
+    }
+
+    pub(super) fn context(&self, options: &Options, priority: Urgency, cancelled: CancellationToken) -> CallContext {
         CallContext {
-            priority: self.priority(options).into(),
+            priority,
             tenant: self.incoming.principal.tenant.clone(),
             deadline: self.deadline(options),
             cancelled,
@@ -568,12 +588,12 @@ impl<'a> Life<'a> {
     }
 }
 
-/// Whose turn it is.
-enum Turn {
-    /// The answer was there, or came while waiting.
-    Served(Box<Answer>),
-    /// This request makes it; others wait, unless the cache is not asked.
-    Fills(Option<Filling>),
+/// Whether an answer is made anew already now, so that nobody has to wait when its time is over: the nearer that is,
+/// measured in what it costs, the likelier ("optimal probabilistic cache stampede prevention", Vattani, Chierichetti and
+/// Lowenstein, VLDB 2015, with β = 1).
+fn is_due(cost: Duration, left: Duration) -> bool {
+    // Beyond it the chance is below 1 in 20,000, and nearly all hits are.
+    left < cost.saturating_mul(10) && left.as_secs_f64() < cost.as_secs_f64() * -rand::random::<f64>().max(1e-9).ln()
 }
 
 /// The outcome of work whose stores mind the deadline, so that they say which backend was late; `None` if they do not.
@@ -584,7 +604,7 @@ async fn until_late<T>(ctx: &CallContext, work: impl Future<Output = T>) -> Opti
     outcome.ok().or_else(|| work.now_or_never())
 }
 
-fn out_of_time() -> Problem {
+pub(super) fn out_of_time() -> Problem {
     Problem::new(Code::DeadlineExceeded, "the deadline passed before the answer was complete")
 }
 

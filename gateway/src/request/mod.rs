@@ -6,15 +6,17 @@ mod body;
 mod gateway;
 mod keys;
 mod life;
+mod probe;
 mod resolve;
 mod shape;
 #[cfg(test)]
 mod tests;
 mod types;
+mod wait;
 
 pub use body::{
     AnswerBody, Attributes, BatchBody, BatchResult, ExplainBody, Item, NamedVector, NeighbourBody, PathBody,
-    ProblemBody, Scores, StepBody, StepDirection, Vectors, Warning, WarningCode,
+    ProblemBody, Scores, StepBody, StepDirection, TierBody, Vectors, Warning, WarningCode,
 };
-pub use gateway::{CacheStatistics, Gateway, Purge};
+pub use gateway::{CacheStatistics, Gateway};
 pub use types::{Answer, Endpoint, Finished, Hints, Incoming, LegCalls, Reply, Step, Timing};

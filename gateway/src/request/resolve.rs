@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use crate::{
     backend::{Access, CallContext, Projection, Ranking, ReachRequest, Search},
-    cache::{Digest, Epochs, KeyBuilder, L1, Stage},
+    cache::{Digest, KeyBuilder, Made, Sought, Stage, Tiers},
     catalog::{Collection, Metric, View},
     execute::{LegMemo, Trace},
     problem::{Code, Problem},
@@ -20,8 +20,7 @@ pub(super) struct Resolver<'a> {
     pub ctx: &'a CallContext,
     pub trace: &'a Trace,
     pub legs: &'a LegMemo,
-    pub l1: &'a L1,
-    pub epochs: &'a Epochs,
+    pub tiers: &'a Tiers,
     /// Stages may be read from the cache.
     pub read: bool,
     /// Stages may be stored in the cache.
@@ -165,11 +164,20 @@ impl Resolver<'_> {
             return Err(at(Code::EmbedderNotConfigured, pointer, "the collection has no embedder"));
         };
         let key = embedding_key(embedder.version(), text);
-        let now = Instant::now();
-        if self.read
-            && let Some((Stage::Embedding(vector), _)) = self.l1.stage(&key, now, None)
-        {
-            return Ok(vector);
+        // An embedding depends on the model alone, which is part of its key: it is no tenant's.
+        let sought = Sought { key, tenant: None, schema: self.collection.schema.clone() };
+        let (now, policy) = (Instant::now(), &self.collection.cache);
+        if self.read {
+            let near = self.tiers.l1().stage(&key, now, None);
+            let found = match near {
+                None if self.tiers.has_far(policy) => {
+                    self.tiers.far_stages(std::slice::from_ref(&sought), policy, None).await.pop().flatten()
+                }
+                near => near,
+            };
+            if let Some((Stage::Embedding(vector), _)) = found {
+                return Ok(vector);
+            }
         }
         let place = self.legs.embedding(key);
         let vector = place
@@ -183,9 +191,9 @@ impl Resolver<'_> {
             })
             .await?;
         if self.write {
-            // An embedding depends on the model alone, which is part of its key.
-            let stamp = self.epochs.stamp([]);
-            self.l1.admit_stage(key, Stage::Embedding(vector.clone()), now, &stamp);
+            let stamp = self.tiers.epochs().stamp([]);
+            let made = Made { sought: &sought, created: now, cost: now.elapsed(), stamp: &stamp, policy };
+            self.tiers.admit_stage(&made, &Stage::Embedding(vector.clone()));
         }
         Ok(vector.clone())
     }

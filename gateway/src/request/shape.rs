@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    AnswerBody, Attributes, ExplainBody, Item, NeighbourBody, PathBody, Scores, Timing, Vectors, Warning, WarningCode,
+    AnswerBody, Attributes, ExplainBody, Item, NeighbourBody, PathBody, Scores, TierBody, Timing, Vectors, Warning,
+    WarningCode,
 };
 use crate::{
     backend::{Access, Neighbour, Path},
-    cache::LookupOutcome,
+    cache::{LookupOutcome, Tier},
     catalog::CollectionSchema,
     execute::{Enriched, Trace},
     planner::{OperatorReport, PlanReport},
@@ -31,8 +32,12 @@ pub(super) fn body(
 }
 
 /// The body of `/v1/explain`.
-pub(super) fn explanation(plan: PlanReport, lookup: LookupOutcome) -> Result<Vec<u8>, Problem> {
-    written(&ExplainBody { plan, cache: lookup.as_str() })
+pub(super) fn explanation(plan: PlanReport, tiers: &[(Tier, LookupOutcome)]) -> Result<Vec<u8>, Problem> {
+    let said = tiers.iter().map(|(_, outcome)| *outcome);
+    let cache = said.clone().find(|outcome| outcome.is_hit()).or(said.clone().next());
+    let body = |(tier, outcome): &(Tier, LookupOutcome)| TierBody { tier: tier.as_str(), outcome: outcome.as_str() };
+    let cache = cache.unwrap_or(LookupOutcome::Miss).as_str();
+    written(&ExplainBody { plan, cache, tiers: tiers.iter().map(body).collect() })
 }
 
 fn written(body: &impl Serialize) -> Result<Vec<u8>, Problem> {

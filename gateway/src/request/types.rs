@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    cache::{CacheReport, ETag, Groups},
+    cache::{CacheReport, ETag, FarReports, Groups},
     principal::Principal,
     query::{CacheMode, Priority},
 };
@@ -64,8 +64,10 @@ pub struct Answer {
     pub not_modified: bool,
     /// How old the answer is; zero when just made.
     pub age: Duration,
-    /// What each tier did.
+    /// What the cache in memory did.
     pub cache: CacheReport,
+    /// What far tiers did, where they were asked.
+    pub far: FarReports,
     /// Names of the data that the answer depends on.
     pub groups: Groups,
     /// Where time went.
@@ -154,8 +156,10 @@ pub struct Finished {
     pub priority: Priority,
     /// How it ended.
     pub result: Result<(), crate::problem::Code>,
-    /// What the cache did, if it was asked.
+    /// What the cache in memory did, if it was asked.
     pub cache: Option<CacheReport>,
+    /// What far tiers did, where they were asked.
+    pub far: FarReports,
     /// The plan that ran.
     pub plan: Option<crate::planner::PlanKind>,
     /// Calls to backends.

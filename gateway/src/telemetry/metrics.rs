@@ -123,7 +123,7 @@ pub(super) const ENDPOINTS: [Endpoint; 2] = [Endpoint::Query, Endpoint::Explain]
 pub(super) const RESULTS: usize = 1 + Code::ALL.len();
 pub(super) const TIERS: [Tier; 3] = [Tier::L1, Tier::L2, Tier::L3];
 pub(super) const LEGS: [&str; 3] = ["vector", "graph", "embed"];
-pub(super) const LOOKUPS: [LookupOutcome; 11] = [
+pub(super) const LOOKUPS: [LookupOutcome; 13] = [
     LookupOutcome::Hit,
     LookupOutcome::Miss,
     LookupOutcome::Expired,
@@ -135,6 +135,8 @@ pub(super) const LOOKUPS: [LookupOutcome; 11] = [
     LookupOutcome::TooSlow,
     LookupOutcome::Failed,
     LookupOutcome::Skipped,
+    LookupOutcome::Stale,
+    LookupOutcome::StaleOnError,
 ];
 pub(super) const STORES: [StoreOutcome; 9] = [
     StoreOutcome::Stored,
@@ -186,7 +188,7 @@ impl Metrics {
             total += spent;
         }
         self.sheet.observe(self.at.durations[endpoint], total);
-        if let Some(report) = &finished.cache {
+        for report in finished.cache.iter().chain(finished.far.iter().flatten()) {
             self.cache_asked(report);
         }
         if let Some(kind) = finished.plan {
@@ -246,7 +248,9 @@ mod tests {
                 | LookupOutcome::Damaged
                 | LookupOutcome::TooSlow
                 | LookupOutcome::Failed
-                | LookupOutcome::Skipped => {}
+                | LookupOutcome::Skipped
+                | LookupOutcome::Stale
+                | LookupOutcome::StaleOnError => {}
             }
         }
         for (index, outcome) in STORES.into_iter().enumerate() {

@@ -282,6 +282,7 @@ mod tests {
                 store: Some(StoreOutcome::Stored),
                 collapsed: false,
             }),
+            far: [None; 2],
             plan: Some(PlanKind::GraphFirst),
             legs: LegCalls { vector: 3, graph: 1, embed: 0 },
             timing,

@@ -99,7 +99,7 @@ impl<S: Service> Admin<S> {
             Command::Metrics => Ok(metrics::run(&*self.service)),
             Command::Cache => Ok(cache::run(&*self.service)),
             Command::Config => Ok(config::run(&self.config)),
-            Command::Purge => purge::run(&*self.service, &self.json(&head, body).await?),
+            Command::Purge => purge::run(&*self.service, &self.json(&head, body).await?).await,
             Command::Pools => Ok(pools::list(&*self.service)),
             Command::Pool if parts.method == Method::PATCH => {
                 pools::resize(&*self.service, path, &self.json(&head, body).await?)

@@ -8,8 +8,8 @@ use crate::{
         Service,
         reply::{self, HttpResponse},
     },
+    cache::coherence::{Acknowledged, Bump},
     problem::{Code, Problem},
-    request::Purge,
 };
 
 #[derive(Deserialize)]
@@ -25,26 +25,37 @@ struct PurgeRequest {
 struct PurgedBody {
     /// Tags whose epoch was bumped.
     bumped: usize,
+    /// Gateways that confirmed it, this one included.
+    confirmed: usize,
+    /// Gateways that did not, and serve nothing stored until they have heard of it.
+    lapsed: usize,
+    /// How long that took, in milliseconds.
+    waited_ms: u64,
 }
 
-pub(super) fn run(service: &impl Service, body: &[u8]) -> Result<HttpResponse, Problem> {
+pub(super) async fn run(service: &impl Service, body: &[u8]) -> Result<HttpResponse, Problem> {
     let what = read(body)?;
-    let bumped = service.purge(&what);
+    let Acknowledged { bumped, confirmed, lapsed, waited } = service.purge(&what).await.map_err(|error| {
+        let detail = format!("this gateway has forgotten what it had, but others may not: {error}");
+        Problem::new(Code::BackendUnavailable, detail)
+    })?;
     match &what {
-        Purge::All => tracing::info!(bumped, "the cache was purged"),
-        Purge::Tags(tags) => tracing::info!(bumped, tags = tags.len(), "tags were purged"),
+        Bump::All => tracing::info!(bumped, confirmed, lapsed, "the cache was purged"),
+        Bump::Tags(tags) => tracing::info!(bumped, confirmed, lapsed, tags = tags.len(), "tags were purged"),
     }
-    Ok(reply::json(serde_json::to_vec(&PurgedBody { bumped }).expect("a number")))
+    let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+    let body = PurgedBody { bumped, confirmed, lapsed, waited_ms };
+    Ok(reply::json(serde_json::to_vec(&body).expect("numbers")))
 }
 
-fn read(body: &[u8]) -> Result<Purge, Problem> {
+fn read(body: &[u8]) -> Result<Bump, Problem> {
     let request: PurgeRequest = serde_json::from_slice(body).map_err(|error| {
         let code = if error.classify() == Category::Data { Code::WrongType } else { Code::InvalidJson };
         Problem::new(code, error.to_string())
     })?;
     match request {
-        PurgeRequest { all: Some(true), tags: None } => Ok(Purge::All),
-        PurgeRequest { all: None, tags: Some(tags) } => Ok(Purge::Tags(tags)),
+        PurgeRequest { all: Some(true), tags: None } => Ok(Bump::All),
+        PurgeRequest { all: None, tags: Some(tags) } => Ok(Bump::Tags(tags)),
         _ => Err(Problem::new(Code::MissingField, r#"one of {"all": true} and {"tags": ["…"]} is needed"#)),
     }
 }
@@ -55,8 +66,8 @@ mod tests {
 
     #[test]
     fn a_purge_says_exactly_what_it_is_aimed_at() {
-        assert_eq!(read(br#"{"all": true}"#).unwrap(), Purge::All);
-        assert_eq!(read(br#"{"tags": ["a", "b"]}"#).unwrap(), Purge::Tags(vec!["a".into(), "b".into()]));
+        assert_eq!(read(br#"{"all": true}"#).unwrap(), Bump::All);
+        assert_eq!(read(br#"{"tags": ["a", "b"]}"#).unwrap(), Bump::Tags(vec!["a".into(), "b".into()]));
         for (body, code) in [
             ("", Code::InvalidJson),
             ("{", Code::InvalidJson),

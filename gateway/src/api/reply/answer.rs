@@ -13,7 +13,7 @@ use super::{
     HttpResponse, JSON, NO_STORE, REQUEST_ID, assemble, cache_status,
     fields::{Fields, decimal, entity_tag, milliseconds, numbered, strings},
 };
-use crate::{cache::LookupOutcome, request::Answer};
+use crate::request::Answer;
 
 static AGE: HeaderName = header::AGE;
 static CACHE_STATUS: HeaderName = header::CACHE_STATUS;
@@ -36,7 +36,7 @@ pub(in crate::api) fn answer(
     let mut fields = Fields::new();
     match cache_status::ready(&answer.cache) {
         Some(value) => drop(headers.insert(&CACHE_STATUS, value)),
-        None => fields.write(&CACHE_STATUS, |text| cache_status::write(text, &answer.cache)),
+        None => fields.write(&CACHE_STATUS, |text| cache_status::write_all(text, &answer.cache, &answer.far)),
     }
     fields.write(&SERVER_TIMING, |text| {
         let start = text.len();
@@ -53,7 +53,8 @@ pub(in crate::api) fn answer(
         fields.write(&CACHE_GROUPS, |text| strings(text, answer.groups.iter()));
     }
     fields.write(&REQUEST_ID, |text| text.extend_from_slice(request_id.as_bytes()));
-    if answer.cache.lookup == LookupOutcome::Hit {
+    let far_hit = answer.far.iter().flatten().any(|report| report.lookup.is_hit());
+    if answer.cache.lookup.is_hit() || far_hit {
         let seconds = answer.age.as_secs();
         match usize::try_from(seconds).ok().and_then(|seconds| AGES.get(seconds)) {
             Some(value) => drop(headers.insert(&AGE, value.clone())),
@@ -81,7 +82,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        cache::{CacheReport, ETag, Groups, Tier},
+        cache::{CacheReport, ETag, Groups, LookupOutcome, Tier},
         request::{Step, Timing},
     };
 
@@ -98,10 +99,11 @@ mod tests {
             cache: CacheReport {
                 tier: Tier::L1,
                 lookup: LookupOutcome::Hit,
-                ttl: Some(Duration::from_secs(57)),
+                ttl: Some(57),
                 store: None,
                 collapsed: false,
             },
+            far: [None; 2],
             groups: Groups::from_iter(["packages", "packages/entity/g\"++"]),
             timing,
         }

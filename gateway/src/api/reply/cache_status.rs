@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use http::HeaderValue;
 
 use super::fields::{decimal, numbered};
-use crate::cache::{CacheReport, LookupOutcome, StoreOutcome, Tier};
+use crate::cache::{CacheReport, FarReports, LookupOutcome, StoreOutcome, Tier};
 
 /// What is said of hits, by seconds left to live.
 static HITS: LazyLock<Box<[HeaderValue]>> = LazyLock::new(|| numbered("forebay-l1; hit; ttl="));
@@ -17,14 +17,23 @@ pub(super) fn ready(report: &CacheReport) -> Option<HeaderValue> {
     else {
         return None;
     };
-    HITS.get(usize::try_from(ttl.as_secs()).ok()?).cloned()
+    HITS.get(usize::try_from(*ttl).ok()?).cloned()
+}
+
+/// Writes a member for each tier that was asked; the one nearest to the caller comes last.
+pub(super) fn write_all(text: &mut Vec<u8>, near: &CacheReport, far: &FarReports) {
+    for report in far.iter().rev().flatten() {
+        write(text, report);
+        text.extend_from_slice(b", ");
+    }
+    write(text, near);
 }
 
 /// Writes the member of one tier.
-pub(super) fn write(text: &mut Vec<u8>, report: &CacheReport) {
+fn write(text: &mut Vec<u8>, report: &CacheReport) {
     text.extend_from_slice(report.tier.as_str().as_bytes());
     text.extend_from_slice(match report.lookup {
-        LookupOutcome::Hit => b"; hit".as_slice(),
+        LookupOutcome::Hit | LookupOutcome::Stale | LookupOutcome::StaleOnError => b"; hit".as_slice(),
         LookupOutcome::Miss => b"; fwd=miss",
         LookupOutcome::Expired | LookupOutcome::Invalidated => b"; fwd=stale",
         LookupOutcome::TooOld => b"; fwd=request",
@@ -36,7 +45,10 @@ pub(super) fn write(text: &mut Vec<u8>, report: &CacheReport) {
     });
     if let Some(ttl) = report.ttl {
         text.extend_from_slice(b"; ttl=");
-        decimal(text, ttl.as_secs());
+        if ttl < 0 {
+            text.push(b'-');
+        }
+        decimal(text, ttl.unsigned_abs());
     }
     if report.store == Some(StoreOutcome::Stored) {
         text.extend_from_slice(b"; stored");
@@ -73,14 +85,12 @@ fn detail(text: &mut Vec<u8>, report: &CacheReport) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::cache::Tier;
 
-    fn written(lookup: LookupOutcome, ttl: Option<u64>, store: Option<StoreOutcome>, collapsed: bool) -> String {
+    fn written(lookup: LookupOutcome, ttl: Option<i64>, store: Option<StoreOutcome>, collapsed: bool) -> String {
         let mut text = Vec::new();
-        write(&mut text, &CacheReport { tier: Tier::L1, lookup, ttl: ttl.map(Duration::from_secs), store, collapsed });
+        write(&mut text, &CacheReport { tier: Tier::L1, lookup, ttl, store, collapsed });
         String::from_utf8(text).unwrap()
     }
 
@@ -94,7 +104,7 @@ mod tests {
             (LookupOutcome::Hit, Some(7), None, true, false),
             (LookupOutcome::Miss, Some(7), None, false, false),
         ] {
-            let report = CacheReport { tier: Tier::L1, lookup, ttl: ttl.map(Duration::from_secs), store, collapsed };
+            let report = CacheReport { tier: Tier::L1, lookup, ttl, store, collapsed };
             let value = ready(&report);
             assert_eq!(value.is_some(), is_ready, "{report:?}");
             if let Some(value) = value {
@@ -105,7 +115,7 @@ mod tests {
 
     #[test]
     fn every_outcome_has_its_words() {
-        use LookupOutcome::{Bypassed, Expired, Hit, Invalidated, Miss, TooOld};
+        use LookupOutcome::{Bypassed, Expired, Hit, Invalidated, Miss, Stale, StaleOnError, TooOld};
         use StoreOutcome::{Explained, Moved, NotWanted, Partial, Stored, TooLarge};
         let stored = Some(Stored);
         assert_eq!(written(Hit, Some(57), None, false), "forebay-l1; hit; ttl=57");
@@ -123,5 +133,20 @@ mod tests {
         assert_eq!(written(Bypassed, None, Some(NotWanted), false), "forebay-l1; fwd=bypass; detail=not-wanted");
         assert_eq!(written(Bypassed, None, Some(Explained), false), "forebay-l1; fwd=bypass; detail=explained");
         assert_eq!(written(Bypassed, None, stored, false), "forebay-l1; fwd=bypass; stored");
+        assert_eq!(written(Stale, Some(-3), None, false), "forebay-l1; hit; ttl=-3; detail=stale-while-revalidate");
+        assert_eq!(
+            written(StaleOnError, Some(-3), None, true),
+            "forebay-l1; hit; ttl=-3; collapsed; detail=stale-if-error"
+        );
+    }
+
+    #[test]
+    fn tiers_are_named_from_the_farthest_to_the_nearest() {
+        let (mut text, of) = (Vec::new(), CacheReport::of);
+        let far = [Some(of(Tier::L2, LookupOutcome::TooSlow)), Some(of(Tier::L3, LookupOutcome::Miss))];
+        write_all(&mut text, &of(Tier::L1, LookupOutcome::Expired), &far);
+        let expected =
+            "forebay-l3; fwd=miss, forebay-l2; fwd=miss; detail=too-slow, forebay-l1; fwd=stale; detail=expired";
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 }

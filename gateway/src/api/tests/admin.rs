@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use super::world::{World, get, post};
 use crate::{
     backend::BackendError,
+    cache::coherence::Bump,
     config::{BreakerConfig, PoolConfig},
     pool::{Connector, Pool},
     problem::Code,
-    request::Purge,
     telemetry::METRICS_CONTENT_TYPE,
 };
 
@@ -34,9 +34,12 @@ async fn ready_is_said_only_while_nothing_stands_in_the_way() {
 async fn a_purge_reaches_the_gateway() {
     let world = World::admin().await;
     let response = world.ask(&post("/v1/cache/purge", "", r#"{"tags":["packages"]}"#)).await;
-    assert_eq!((response.status, response.json()), (200, serde_json::json!({"bumped": 1})));
+    assert_eq!(
+        (response.status, response.json()),
+        (200, serde_json::json!({"bumped": 1, "confirmed": 1, "lapsed": 0, "waited_ms": 0}))
+    );
     assert_eq!(world.ask(&post("/v1/cache/purge", "", r#"{"all":true}"#)).await.status, 200);
-    assert_eq!(*world.service.purged.lock().unwrap(), [Purge::Tags(vec!["packages".into()]), Purge::All]);
+    assert_eq!(*world.service.purged.lock().unwrap(), [Bump::Tags(vec!["packages".into()]), Bump::All]);
     world.ask(&post("/v1/cache/purge", "", "{}")).await.assert_problem(Code::MissingField);
     world.ask(&post("/v1/cache/purge", "", "x")).await.assert_problem(Code::InvalidJson);
     let response = world.ask(&get("/v1/cache/purge")).await;

@@ -20,12 +20,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{Admin, Api, Authenticator, Server, Service, admin::Readiness},
-    cache::{CacheReport, ETag, Groups, LookupOutcome, Tier},
+    cache::{
+        CacheReport, ETag, Groups, LookupOutcome, Tier,
+        coherence::{Acknowledged, Bump, Unacknowledged},
+    },
     catalog::Catalog,
     config::{Config, Credential, ServerConfig},
     pool::Registry,
     problem::{Code, Problem},
-    request::{Answer, CacheStatistics, Incoming, Purge, Reply, Step, Timing},
+    request::{Answer, CacheStatistics, Incoming, Reply, Step, Timing},
     telemetry::Metrics,
 };
 
@@ -39,7 +42,7 @@ pub(super) struct Scripted {
     pub(super) metrics: Arc<Metrics>,
     pub(super) pools: Arc<Registry>,
     pub(super) asked: Mutex<Vec<Incoming>>,
-    pub(super) purged: Mutex<Vec<Purge>>,
+    pub(super) purged: Mutex<Vec<Bump>>,
     /// Queries that wait for a permit of `release`.
     pub(super) waiting: AtomicUsize,
     /// Queries that were dropped while they waited.
@@ -91,10 +94,11 @@ impl Service for Scripted {
             cache: CacheReport {
                 tier: Tier::L1,
                 lookup: LookupOutcome::Hit,
-                ttl: Some(Duration::from_secs(57)),
+                ttl: Some(57),
                 store: None,
                 collapsed: false,
             },
+            far: [None; 2],
             groups: Groups::from_iter(["packages"]),
             timing,
         })
@@ -113,9 +117,9 @@ impl Service for Scripted {
         &self.metrics
     }
 
-    fn purge(&self, what: &Purge) -> usize {
+    async fn purge(&self, what: &Bump) -> Result<Acknowledged, Unacknowledged> {
         self.purged.lock().unwrap().push(what.clone());
-        1
+        Ok(Acknowledged { bumped: 1, confirmed: 1, lapsed: 0, waited: Duration::ZERO })
     }
 
     fn cache_statistics(&self) -> CacheStatistics {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The cache tiers.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CacheConfig {
     /// This process' memory.
@@ -16,6 +16,14 @@ pub struct CacheConfig {
     pub l2: Option<L2Config>,
     /// Objects: a folder, or a bucket.
     pub l3: Option<L3Config>,
+    /// Most answers that are made anew at once before anybody waits for them. They run as batch work until somebody does.
+    pub max_refreshes: usize,
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self { l1: L1Config::default(), l2: None, l3: None, max_refreshes: 16 }
+    }
 }
 
 /// This process' memory.

@@ -19,13 +19,14 @@ use crate::{
         VectorStore,
         embedded::{Dataset, EmbeddedStore},
     },
+    cache::coherence::Bump,
     cache::{LookupOutcome, StoreOutcome},
     catalog::{Catalog, Collection, Metric},
     config::{CacheConfig, ServerConfig},
     principal::Principal,
     problem::Code,
     query::{CacheMode, Filter, Walk},
-    request::{Answer, Endpoint, Gateway, Hints, Incoming, Purge, Reply, Step},
+    request::{Answer, Endpoint, Gateway, Hints, Incoming, Reply, Step},
     telemetry::Metrics,
     value::EntityId,
 };
@@ -240,10 +241,10 @@ async fn a_purge_of_a_group_that_an_answer_names_outdates_it() {
     assert_eq!(first.groups.iter().collect::<Vec<_>>(), ["things", "things;id=n03"]);
     for group in first.groups.iter() {
         assert_eq!(reply(&gateway, &body).await.unwrap().cache.lookup, LookupOutcome::Hit);
-        gateway.purge(&Purge::Tags(vec![group.to_string()]));
+        gateway.purge(&Bump::Tags(vec![group.to_string()])).await.unwrap();
         assert_eq!(reply(&gateway, &body).await.unwrap().cache.lookup, LookupOutcome::Invalidated);
     }
-    gateway.purge(&Purge::Tags(vec!["things;id=n04".into()]));
+    gateway.purge(&Bump::Tags(vec!["things;id=n04".into()])).await.unwrap();
     assert_eq!(
         reply(&gateway, &body).await.unwrap().cache.lookup,
         LookupOutcome::Hit,
@@ -367,7 +368,7 @@ async fn a_purge_during_a_batch_outdates_every_answer_of_the_batch() {
         tokio::spawn(async move { gateway.batch(incoming(&body, Hints::default())).await })
     };
     tokio::time::sleep(Duration::from_millis(45)).await;
-    gateway.purge(&Purge::Tags(vec!["things".into()]));
+    gateway.purge(&Bump::Tags(vec!["things".into()])).await.unwrap();
     batch.await.unwrap().unwrap();
     for query in &queries {
         assert_ne!(reply(&gateway, query).await.unwrap().cache.lookup, LookupOutcome::Hit, "{query}");

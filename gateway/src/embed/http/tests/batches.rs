@@ -128,7 +128,7 @@ async fn no_more_requests_are_under_way_than_allowed() {
 async fn texts_of_a_higher_class_go_first_where_not_all_can() {
     let server = Server::new(|number, _| if number == 0 { Say::Held } else { Say::Vectors }).await;
     let embedder = openai(HttpEmbedderSettings { max_batch: 1, max_in_flight: 1, ..settings(&server.url) });
-    let of = |priority| CallContext { priority: priority.into(), ..within(LONG) };
+    let of = |priority: Priority| CallContext { priority: priority.into(), ..within(LONG) };
     let (low, high) = (of(Priority::Batch), of(Priority::Interactive));
     let calls = async {
         let mut calls = Vec::new();
