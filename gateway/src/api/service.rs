@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     catalog::Catalog,
+    governor::MemorySnapshot,
     pool::Registry,
     problem::Problem,
     request::{CacheStatistics, Gateway, Incoming, Purge, Reply},
@@ -28,6 +29,8 @@ pub trait Service: Send + Sync + 'static {
     fn cache_statistics(&self) -> CacheStatistics;
     /// The pools of connections to backends.
     fn pools(&self) -> &Arc<Registry>;
+    /// How it stands with memory.
+    fn memory(&self) -> MemorySnapshot;
 }
 
 impl Service for Gateway {
@@ -57,5 +60,9 @@ impl Service for Gateway {
 
     fn pools(&self) -> &Arc<Registry> {
         Self::pools(self)
+    }
+
+    fn memory(&self) -> MemorySnapshot {
+        self.memory_snapshot()
     }
 }

@@ -13,6 +13,7 @@ mod key;
 mod l1;
 mod memo;
 mod outcome;
+mod room;
 mod stage;
 #[cfg(test)]
 mod tests;

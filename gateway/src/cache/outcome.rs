@@ -77,6 +77,8 @@ pub enum StoreOutcome {
     Moved,
     /// It is larger than an entry may be.
     TooLarge,
+    /// Memory is short, so nothing is kept.
+    MemoryShort,
 }
 
 impl StoreOutcome {
@@ -89,6 +91,7 @@ impl StoreOutcome {
             Self::Explained => "explained",
             Self::Moved => "moved",
             Self::TooLarge => "too-large",
+            Self::MemoryShort => "memory-short",
         }
     }
 }

@@ -26,8 +26,9 @@ pub use load::{Loaded, load, load_with};
 pub use locations::Locations;
 pub use model::{
     AdminConfig, AttributeConfig, BackendConfig, BreakerConfig, CacheConfig, CollectionConfig, Config, EdgeConfig,
-    EmbedderConfig, EntitiesConfig, GraphConfig, HttpEmbedderConfig, L1Config, LogConfig, LogFormat, Neo4jConfig,
-    NodeConfig, PoolConfig, PostgresConfig, PrincipalConfig, ServerConfig, TenantFilterConfig, VectorConfig,
+    EmbedderConfig, EntitiesConfig, GraphConfig, HttpEmbedderConfig, L1Config, LogConfig, LogFormat, MemoryConfig,
+    Neo4jConfig, NodeConfig, PoolConfig, PostgresConfig, PrincipalConfig, ServerConfig, TenantFilterConfig,
+    VectorConfig,
 };
 pub use path::KeyPath;
 pub use problem::{ConfigProblem, Origin, ProblemKind};

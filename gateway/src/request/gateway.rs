@@ -18,6 +18,7 @@ use crate::{
     catalog::Catalog,
     config::{CacheConfig, ServerConfig},
     execute::LegMemo,
+    governor::{Memory, MemorySnapshot},
     planner::Planner,
     pool::Registry,
     problem::Problem,
@@ -33,6 +34,7 @@ pub struct Gateway {
     model: Option<Arc<dyn LatencyModel>>,
     metrics: Arc<Metrics>,
     pools: Arc<Registry>,
+    memory: Arc<Memory>,
 }
 
 /// What belongs to one configuration. The cache, its epochs and its flights outlive it.
@@ -44,6 +46,7 @@ pub(super) struct State {
     pub l1: Arc<L1>,
     pub epochs: Arc<Epochs>,
     pub flights: Arc<Flights>,
+    pub memory: Arc<Memory>,
     pub default_deadline: Duration,
     pub max_batch: usize,
     retired: AtomicBool,
@@ -80,6 +83,7 @@ impl Gateway {
     ) -> Self {
         let epochs = Arc::new(Epochs::default());
         let memo_bytes = cache.l1.max_bytes / MEMO_SHARE;
+        let memory: Arc<Memory> = Arc::default();
         let state = State {
             memo_bytes,
             catalog: Arc::new(catalog),
@@ -88,11 +92,12 @@ impl Gateway {
             l1: Arc::new(L1::new(&cache.l1, epochs.clone())),
             epochs,
             flights: Arc::default(),
+            memory: memory.clone(),
             default_deadline: Duration::from_millis(server.default_deadline_ms),
             max_batch: server.max_batch,
             retired: AtomicBool::new(false),
         };
-        Self { state: ArcSwap::from_pointee(state), model, metrics, pools: Arc::default() }
+        Self { state: ArcSwap::from_pointee(state), model, metrics, pools: Arc::default(), memory }
     }
 
     /// The same gateway, whose backends have these pools: operators see and resize them.
@@ -112,6 +117,7 @@ impl Gateway {
             l1: old.l1.clone(),
             epochs: old.epochs.clone(),
             flights: Arc::default(),
+            memory: old.memory.clone(),
             default_deadline: Duration::from_millis(server.default_deadline_ms),
             max_batch: server.max_batch,
             retired: AtomicBool::new(false),
@@ -152,6 +158,21 @@ impl Gateway {
     /// The pools of connections to backends.
     pub fn pools(&self) -> &Arc<Registry> {
         &self.pools
+    }
+
+    /// How it stands with memory. Whoever governs memory writes it here.
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+
+    /// How it stands with memory, at one moment.
+    pub fn memory_snapshot(&self) -> MemorySnapshot {
+        self.memory.snapshot()
+    }
+
+    /// What belongs to the configuration of this moment.
+    pub(super) fn state(&self) -> Arc<State> {
+        self.state.load_full()
     }
 
     /// Makes stored answers unusable. Returns how many tags were bumped; a purge of everything is one.

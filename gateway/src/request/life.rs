@@ -36,6 +36,9 @@ use crate::{
 /// Time that a partial answer gets to fetch its attributes after the deadline.
 const GRACE: Duration = Duration::from_millis(100);
 
+/// When a batch query that was refused for want of memory may try again.
+const BATCH_PAUSES: Duration = Duration::from_secs(2);
+
 /// So long after the deadline nobody waits for stores any more.
 const LATEST: Duration = Duration::from_millis(10);
 
@@ -134,6 +137,10 @@ impl<'a> Life<'a> {
             Turn::Served(answer) => return Ok(*answer),
             Turn::Fills(filling) => filling,
         };
+        if self.priority(&understood.options) == Priority::Batch && self.state.memory.refuses_batch() {
+            let retry_after = Some(BATCH_PAUSES);
+            return Err(Problem { retry_after, ..Problem::new(Code::MemoryShort, "batch queries wait for memory") });
+        }
         // Epochs are taken before any data is read: what moves from now on keeps the answer out of the cache.
         // The legs of a batch may be as old as the batch.
         let created = self.legs.began().map_or_else(Instant::now, |began| began.at);

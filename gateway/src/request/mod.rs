@@ -8,6 +8,7 @@ mod keys;
 mod life;
 mod resolve;
 mod shape;
+mod sheddable;
 #[cfg(test)]
 mod tests;
 mod types;

@@ -131,13 +131,14 @@ pub(super) const LOOKUPS: [LookupOutcome; 6] = [
     LookupOutcome::TooOld,
     LookupOutcome::Bypassed,
 ];
-pub(super) const STORES: [StoreOutcome; 6] = [
+pub(super) const STORES: [StoreOutcome; 7] = [
     StoreOutcome::Stored,
     StoreOutcome::NotWanted,
     StoreOutcome::Partial,
     StoreOutcome::Explained,
     StoreOutcome::Moved,
     StoreOutcome::TooLarge,
+    StoreOutcome::MemoryShort,
 ];
 
 /// The word for an endpoint.
@@ -244,7 +245,8 @@ mod tests {
                 | StoreOutcome::Partial
                 | StoreOutcome::Explained
                 | StoreOutcome::Moved
-                | StoreOutcome::TooLarge => {}
+                | StoreOutcome::TooLarge
+                | StoreOutcome::MemoryShort => {}
             }
         }
         assert!(TIERS.into_iter().enumerate().all(|(index, tier)| match tier {

@@ -23,6 +23,7 @@ use crate::{
     cache::{CacheReport, ETag, Groups, LookupOutcome, Tier},
     catalog::Catalog,
     config::{Config, Credential, ServerConfig},
+    governor::{Level, Limit, LimitSource, MemorySnapshot},
     pool::Registry,
     problem::{Code, Problem},
     request::{Answer, CacheStatistics, Incoming, Purge, Reply, Step, Timing},
@@ -124,6 +125,16 @@ impl Service for Scripted {
 
     fn pools(&self) -> &Arc<Registry> {
         &self.pools
+    }
+
+    fn memory(&self) -> MemorySnapshot {
+        MemorySnapshot {
+            level: Level::Shed,
+            limit: Some(Limit { bytes: 1_000, source: LimitSource::CgroupMax }),
+            usage: 860,
+            shed: vec![("body-memo", 10), ("l1", 0)],
+            refused: 3,
+        }
     }
 }
 
