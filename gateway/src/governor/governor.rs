@@ -51,7 +51,7 @@ pub struct Thresholds {
 
 impl Thresholds {
     fn marks(self, limit: u64) -> Marks {
-        let part = |part: f64| (limit as f64 * part) as u64;
+        let part = |part: f64| (limit as f64 * part).round() as u64;
         Marks { calm: part(self.shed_at * CALM_PART), shed: part(self.shed_at), emergency: part(self.emergency_at) }
     }
 
@@ -189,7 +189,7 @@ impl Governor {
     fn room(&self, marks: &Marks, usage: u64, now: Instant) -> u64 {
         let room = marks.calm.saturating_sub(usage);
         let calm_for = self.pressed.map_or(RAMP, |pressed| now.saturating_duration_since(pressed).min(RAMP));
-        (room as f64 * (calm_for.as_secs_f64() / RAMP.as_secs_f64())) as u64
+        (room as f64 * (calm_for.as_secs_f64() / RAMP.as_secs_f64())).round() as u64
     }
 
     fn free(&mut self, look: Look, marks: &Marks, smallest: u64, settle: Duration, now: Instant) -> Change {

@@ -3,7 +3,10 @@
 use prometheus_client::registry::Unit;
 
 use super::page::Family;
-use crate::governor::{Level, MemorySnapshot};
+use crate::{
+    governor::{Level, MemorySnapshot},
+    query::Priority,
+};
 
 /// The metrics of memory, as it stands.
 pub(super) fn families(memory: &MemorySnapshot) -> Vec<Family> {
@@ -21,8 +24,8 @@ pub(super) fn families(memory: &MemorySnapshot) -> Vec<Family> {
         Family::counter_of("memory_shed", Unit::Bytes, "Memory that caches let go for want of it.", shed.collect()),
         Family::counter(
             "memory_refused",
-            "Batch queries refused for want of memory.",
-            vec![(Vec::new(), memory.refused)],
+            "Queries refused for want of memory.",
+            vec![(vec![("class", Priority::Batch.as_str().into())], memory.refused)],
         ),
     ]
 }

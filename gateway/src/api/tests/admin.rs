@@ -66,7 +66,7 @@ async fn numbers_and_settings_can_be_read() {
         r#"forebay_memory_state{state="shed"} 1"#,
         r#"forebay_memory_state{state="calm"} 0"#,
         r#"forebay_memory_shed_bytes_total{cache="body-memo"} 10"#,
-        "forebay_memory_refused_total 3",
+        r#"forebay_memory_refused_total{class="batch"} 3"#,
     ] {
         assert!(metrics.body.lines().any(|other| other == line), "{line}\n{}", metrics.body);
     }

@@ -177,7 +177,8 @@ proptest! {
                 resident.push(base + held * 6 / 5);
                 let usage = *resident.iter().max().unwrap();
                 prop_assert!(usage < LIMIT, "{usage} with {held} held");
-                let order = clocked.after(25).governor.decide(Look { limit: LIMIT, usage, held }, clocked.now);
+                let now = clocked.after(25).now;
+                let order = clocked.governor.decide(Look { limit: LIMIT, usage, held }, now);
                 match order.change {
                     Change::Keep => {}
                     Change::Free(bytes) => {

@@ -114,7 +114,7 @@ fn the_least_valuable_goes_first_and_batch_work_pauses_before() {
     let snapshot = world.shell.memory.snapshot();
     assert_eq!((snapshot.level, snapshot.usage, snapshot.refused), (Level::Shed, 860 * MIB, 1));
     assert_eq!(snapshot.shed[0], ("first", 30 * MIB));
-    assert_eq!(snapshot.shed[1].1 / MIB, 30);
+    assert_eq!(snapshot.shed[1].1.div_ceil(MIB), 31);
 }
 
 #[test]
