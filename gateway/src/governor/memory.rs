@@ -52,7 +52,7 @@ impl Memory {
         Level::ALL[usize::from(self.level.load(Relaxed))]
     }
 
-    pub(super) fn set_level(&self, level: Level) {
+    pub(crate) fn set_level(&self, level: Level) {
         self.level.store(level as u8, Relaxed);
     }
 
