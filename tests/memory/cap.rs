@@ -12,8 +12,8 @@ pub(crate) enum Cap {
     Group(PathBuf),
     /// A scope of systemd.
     Scope(Vec<String>),
-    /// A limit of address space.
-    Addresses,
+    /// Nothing but the configuration: nobody kills who breaks it.
+    Configured,
 }
 
 impl Cap {
@@ -38,9 +38,9 @@ impl Cap {
                 command.args(arguments).arg(program);
                 command
             }
-            Self::Addresses => {
-                let mut command = Command::new("prlimit");
-                command.arg(format!("--as={bytes}")).arg(program);
+            Self::Configured => {
+                let mut command = Command::new(program);
+                command.env("FOREBAY_MEMORY__LIMIT_BYTES", bytes.to_string());
                 command
             }
         }
@@ -51,7 +51,7 @@ impl Cap {
         match self {
             Self::Group(_) => &["cgroup-v1"],
             Self::Scope(_) => &["cgroup-max", "cgroup-v1"],
-            Self::Addresses => &["address-space"],
+            Self::Configured => &["configured"],
         }
     }
 }

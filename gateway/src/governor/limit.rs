@@ -99,15 +99,16 @@ fn ram(root: &Path) -> Option<u64> {
     usage::kibibytes(&fs::read_to_string(root.join("proc/meminfo")).ok()?, "MemTotal:")
 }
 
-/// The soft limit of addresses, as a limit of memory: what was in use when the process started, and a third of the addresses that
+/// The soft limit of addresses, as a limit of memory: what was in use when the process started, and a quarter of the addresses that
 /// were left. The allocator takes addresses in large pieces and keeps them when it gives memory back: measured, 1.8 bytes of
 /// addresses for one of memory, and more where large allocations find no gap among small ones.
+/// Threads take some as well. So this is a guess on the safe side, not a promise.
 fn address_space(root: &Path, at_start: Footprint) -> Option<u64> {
     let text = fs::read_to_string(root.join("proc/self/limits")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Max address space"))?;
     let soft: u64 = line.split_whitespace().next()?.parse().ok()?;
     // The process is not refused what it has: at worst nothing may be added to it.
-    Some((at_start.resident + soft.saturating_sub(at_start.mapped) / 3).max(1))
+    Some((at_start.resident + soft.saturating_sub(at_start.mapped) / 4).max(1))
 }
 
 fn version_2(root: &Path) -> Vec<PathBuf> {

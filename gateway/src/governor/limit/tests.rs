@@ -107,7 +107,7 @@ fn a_mount_that_shows_a_part_of_the_tree_is_understood() {
 }
 
 #[test]
-fn of_a_limit_of_addresses_a_third_of_what_is_left_may_be_used() {
+fn of_a_limit_of_addresses_a_quarter_of_what_is_left_may_be_used() {
     let limits = |soft: &str| {
         format!(
             "Limit                     Soft Limit           Hard Limit           Units\nMax address space         {soft}           unlimited            bytes\n"
@@ -117,7 +117,7 @@ fn of_a_limit_of_addresses_a_third_of_what_is_left_may_be_used() {
     let at_start = Footprint { resident: 50 * MIB, mapped: 150 * MIB };
     assert_eq!(machine.limit_from(at_start), (8_192, LimitSource::Ram));
     machine.write("proc/self/limits", &limits("1073741824"));
-    assert_eq!(machine.limit_from(at_start), (50 + (1_024 - 150) / 3, LimitSource::AddressSpace));
+    assert_eq!(machine.limit_from(at_start), (50 + (1_024 - 150) / 4, LimitSource::AddressSpace));
     machine.write("proc/self/limits", &limits("1024"));
     assert_eq!(machine.limit_from(at_start), (50, LimitSource::AddressSpace));
 }
