@@ -16,6 +16,7 @@ pub mod config;
 pub mod demo_data;
 pub mod embed;
 pub mod execute;
+pub mod governor;
 pub mod load;
 pub mod planner;
 pub mod pool;

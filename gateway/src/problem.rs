@@ -124,6 +124,8 @@ codes! {
         "`detail` names the backend."
     Overloaded "overloaded" 503 true "The gateway is at its limit"
         "Wait as long as `Retry-After` says."
+    MemoryShort "memory-short" 503 true "The gateway is short of memory"
+        "Until there is room again only batch queries are refused, unless their answers are stored: `Retry-After` says when to try. Others are answered."
     DeadlineExceeded "deadline-exceeded" 504 true "The deadline passed"
         "Ask for less, give more time with `options.deadline_ms`, or take what is there with `on_deadline: \"partial\"`."
     OnlyIfCached "only-if-cached" 504 true "No stored answer would do"

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::{
     cache::coherence::{Acknowledged, Bump, Unacknowledged},
     catalog::Catalog,
+    governor::MemorySnapshot,
     pool::Registry,
     problem::Problem,
     request::{CacheStatistics, Gateway, Incoming, Reply},
@@ -29,6 +30,8 @@ pub trait Service: Send + Sync + 'static {
     fn cache_statistics(&self) -> CacheStatistics;
     /// The pools of connections to backends.
     fn pools(&self) -> &Arc<Registry>;
+    /// How it stands with memory.
+    fn memory(&self) -> MemorySnapshot;
 }
 
 impl Service for Gateway {
@@ -58,5 +61,9 @@ impl Service for Gateway {
 
     fn pools(&self) -> &Arc<Registry> {
         Self::pools(self)
+    }
+
+    fn memory(&self) -> MemorySnapshot {
+        self.memory_snapshot()
     }
 }

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use super::{Servers, Signal, Signals, needs_restart, open_catalog, warm_up};
 use crate::{
     config::{self, Config, ConfigProblem, Loaded},
+    governor::Watch,
     request::Gateway,
     telemetry::Metrics,
 };
@@ -45,6 +46,8 @@ pub struct Running {
     started: Config,
     servers: Arc<Servers>,
     gateway: Arc<Gateway>,
+    /// Watches memory for as long as this lives.
+    _watch: Watch,
 }
 
 impl Running {
@@ -56,7 +59,8 @@ impl Running {
         let config = &loaded.config;
         let gateway = Gateway::new(catalog, &config.server, &config.cache, None, metrics);
         let gateway = Arc::new(gateway.with_pools(servers.registry().clone()));
-        Ok(Self { source, started: loaded.config.clone(), loaded, servers, gateway })
+        let watch = Watch::start(&config.memory, gateway.memory().clone(), gateway.sheddable());
+        Ok(Self { source, started: loaded.config.clone(), loaded, servers, gateway, _watch: watch })
     }
 
     /// What answers queries.

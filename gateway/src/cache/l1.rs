@@ -8,7 +8,9 @@ use std::{
 use bytes::Bytes;
 use quick_cache::{Weighter, sync::Cache};
 
-use super::{Digest, ETag, Epochs, Groups, LookupOutcome, RankedList, Stage, Stamp, StoreOutcome, Validity};
+use super::{
+    Digest, ETag, Epochs, Groups, LookupOutcome, RankedList, Stage, Stamp, StoreOutcome, Validity, room::Room,
+};
 use crate::config::L1Config;
 
 /// What an entry costs beside its payload: key, stamp, times, and the cache's own node.
@@ -78,7 +80,7 @@ pub struct L1Statistics {
     pub entries: u64,
     /// Memory held by them, in bytes.
     pub bytes: u64,
-    /// Most memory allowed, in bytes.
+    /// Most memory allowed now, in bytes.
     pub max_bytes: u64,
 }
 
@@ -86,6 +88,7 @@ pub struct L1Statistics {
 pub struct L1 {
     entries: Cache<Digest, Arc<Entry>, ByWeight>,
     epochs: Arc<Epochs>,
+    room: Room,
     max_entry: u64,
 }
 
@@ -97,6 +100,7 @@ impl L1 {
         Self {
             entries: Cache::with_weighter(estimated, config.max_bytes, ByWeight),
             epochs,
+            room: Room::new(config.max_bytes),
             max_entry: config.max_entry_bytes.min(config.max_bytes),
         }
     }
@@ -211,6 +215,9 @@ impl L1 {
         if entry.weight > self.max_entry {
             return StoreOutcome::TooLarge;
         }
+        if self.room.refuses() {
+            return StoreOutcome::MemoryShort;
+        }
         if !self.epochs.is_current(&entry.stamp) {
             return StoreOutcome::Moved;
         }
@@ -225,6 +232,27 @@ impl L1 {
             bytes: self.entries.weight(),
             max_bytes: self.entries.capacity(),
         }
+    }
+
+    /// The most memory that it is configured to hold, in bytes.
+    pub fn most(&self) -> u64 {
+        self.room.most()
+    }
+
+    /// Lets go of at least so many bytes, the least valuable entries first, and does not grow from there until it is allowed to.
+    /// Returns how many went.
+    pub fn shed(&self, bytes: u64) -> u64 {
+        self.room.shed(&self.entries, bytes)
+    }
+
+    /// May hold so many bytes, as far as it is configured to.
+    pub fn allow(&self, bytes: u64) {
+        self.room.allow(&self.entries, bytes);
+    }
+
+    /// From now on takes nothing, or does again.
+    pub fn refuse(&self, refuse: bool) {
+        self.room.refuse(refuse);
     }
 
     /// Forgets everything.

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 
-use super::Digest;
+use super::{Digest, room::Room};
 use crate::{principal::Principal, query::Options, request::Endpoint};
 
 /// What an entry costs beside its body.
@@ -82,13 +82,14 @@ impl Weighter<Kept, Remembered> for ByBody {
 /// Bodies seen before. Lives as long as one configuration.
 pub struct BodyMemo {
     entries: Cache<Kept, Remembered, ByBody>,
+    room: Room,
 }
 
 impl BodyMemo {
     /// An empty memo that takes at most this much memory.
     pub fn new(max_bytes: u64) -> Self {
         let estimated = (max_bytes / 1_024).clamp(64, 1 << 18) as usize;
-        Self { entries: Cache::with_weighter(estimated, max_bytes, ByBody) }
+        Self { entries: Cache::with_weighter(estimated, max_bytes, ByBody), room: Room::new(max_bytes) }
     }
 
     /// What is known of a request.
@@ -98,12 +99,37 @@ impl BodyMemo {
 
     /// Remembers a request that was understood.
     pub fn insert(&self, principal: &Principal, endpoint: Endpoint, body: &[u8], remembered: Remembered) {
-        if body.len() > LARGEST_BODY {
+        if body.len() > LARGEST_BODY || self.room.refuses() {
             return;
         }
         // Copied: the body may be a small part of a large read buffer.
         let body = Bytes::copy_from_slice(body);
         self.entries.insert(Kept { endpoint, principal: principal.name.clone(), body }, remembered);
+    }
+
+    /// What it holds, in bytes.
+    pub fn held(&self) -> u64 {
+        self.entries.weight()
+    }
+
+    /// The most memory that it may ever hold, in bytes.
+    pub fn most(&self) -> u64 {
+        self.room.most()
+    }
+
+    /// Lets go of at least so many bytes and does not grow from there until it is allowed to. Returns how many went.
+    pub fn shed(&self, bytes: u64) -> u64 {
+        self.room.shed(&self.entries, bytes)
+    }
+
+    /// May hold so many bytes, as far as it is meant to.
+    pub fn allow(&self, bytes: u64) {
+        self.room.allow(&self.entries, bytes);
+    }
+
+    /// From now on takes nothing, or does again.
+    pub fn refuse(&self, refuse: bool) {
+        self.room.refuse(refuse);
     }
 }
 

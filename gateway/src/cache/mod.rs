@@ -17,6 +17,7 @@ mod l1;
 mod memo;
 mod outcome;
 mod policy;
+mod room;
 mod seen;
 mod stage;
 mod stored;

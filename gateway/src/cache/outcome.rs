@@ -173,6 +173,8 @@ pub enum StoreOutcome {
     QueueFull,
     /// The tier is not there at present.
     Unavailable,
+    /// Memory is short, so nothing is kept.
+    MemoryShort,
 }
 
 impl StoreOutcome {
@@ -188,6 +190,7 @@ impl StoreOutcome {
             Self::TooCheap => "too-cheap",
             Self::QueueFull => "queue-full",
             Self::Unavailable => "unavailable",
+            Self::MemoryShort => "memory-short",
         }
     }
 }

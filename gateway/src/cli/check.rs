@@ -6,6 +6,7 @@ use super::{Failure, output::print};
 use crate::{
     assemble::{self, Survey},
     config,
+    governor::{Limit, footprint},
 };
 
 /// Report everything that is wrong with a configuration and with the data, servers and embedders that it names
@@ -40,7 +41,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     if !problems.is_empty() {
         return Err(Failure::Config(problems));
     }
-    print(&summary(&args.config, &loaded.config))
+    print(&summary(&args.config, &loaded.config))?;
+    print(&memory(&loaded.config))
 }
 
 /// What backends say of themselves, a line a finding, under the name of the collection.
@@ -55,6 +57,15 @@ fn found(survey: &Survey) -> String {
     }
     text.push('\n');
     text
+}
+
+/// How much memory a gateway that starts here may use.
+fn memory(config: &config::Config) -> String {
+    let root = Path::new("/");
+    match Limit::find(root, config.memory.limit_bytes, footprint(root).unwrap_or_default()) {
+        Some(limit) => format!("memory: {} MiB ({})\n", limit.bytes >> 20, limit.source.describe()),
+        None => "memory: the system does not say how much there is, so it is not watched\n".to_owned(),
+    }
 }
 
 fn summary(file: &Path, config: &config::Config) -> String {

@@ -56,6 +56,8 @@ impl<'a> Walk<'a> {
             ("boolean", Value::Boolean(truth)) => Some(Json::Bool(*truth)),
             ("integer", Value::Integer(integer)) => self.integer(i128::from(*integer), node, schema, here),
             ("integer", Value::HugeInteger(_)) => self.integer(i128::MAX, node, schema, here),
+            ("number", Value::Float(number)) => self.number(*number, node, here),
+            ("number", Value::Integer(number)) => self.number(*number as f64, node, here),
             ("string", value) => match (value, &node.raw) {
                 (Value::String(text), _) => self.string(text, node, schema, here),
                 (_, Some(raw)) => self.string(raw, node, schema, here),
@@ -172,6 +174,15 @@ impl<'a> Walk<'a> {
         None
     }
 
+    /// Whether it is in its range is a matter of meaning.
+    fn number(&mut self, value: f64, node: &Node, here: &Here) -> Option<Json> {
+        let number = serde_json::Number::from_f64(value).map(Json::Number);
+        if number.is_none() {
+            self.report(ProblemKind::WrongValue, &node.origin, here, format!("must be a finite number, got {value}"));
+        }
+        number
+    }
+
     fn string(&mut self, text: &str, node: &Node, schema: &Json, here: &Here) -> Option<Json> {
         let message = if schema["format"] == "socket-address" && text.parse::<std::net::SocketAddr>().is_err() {
             format!("expected an address and a port like 127.0.0.1:7700 or [::1]:7700, got `{text}`")
@@ -191,6 +202,7 @@ impl<'a> Walk<'a> {
             "array" => "an array",
             "integer" => "an integer",
             "boolean" => "true or false",
+            "number" => "a number",
             _ => "a string",
         };
         let message = format!("expected {expected}, got {}", node.value.type_name());

@@ -29,7 +29,7 @@ pub(super) enum Value {
     String(String),
     Integer(i64),
     HugeInteger(String),
-    Float,
+    Float(f64),
     Boolean(bool),
     Datetime,
     Array(Vec<Node>),
@@ -51,7 +51,7 @@ impl Value {
         match self {
             Self::String(_) => "a string",
             Self::Integer(_) | Self::HugeInteger(_) => "an integer",
-            Self::Float => "a float",
+            Self::Float(_) => "a float",
             Self::Boolean(_) => "a boolean",
             Self::Datetime => "a date or time",
             Self::Array(_) => "an array",
@@ -93,7 +93,7 @@ fn convert(value: &DeValue<'_>, origin_at: &dyn Fn(usize) -> Origin) -> Value {
     match value {
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Integer(integer) => convert_integer(integer),
-        DeValue::Float(_) => Value::Float,
+        DeValue::Float(float) => Value::Float(float.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(truth) => Value::Boolean(*truth),
         DeValue::Datetime(_) => Value::Datetime,
         DeValue::Array(items) => Value::Array(items.iter().map(|item| convert_node(item, origin_at)).collect()),

@@ -22,6 +22,7 @@ use crate::{
     catalog::Catalog,
     config::{CacheConfig, ServerConfig},
     execute::LegMemo,
+    governor::{Memory, MemorySnapshot},
     planner::Planner,
     pool::Registry,
     problem::Problem,
@@ -37,6 +38,7 @@ pub struct Gateway {
     model: Option<Arc<dyn LatencyModel>>,
     metrics: Arc<Metrics>,
     pools: Arc<Registry>,
+    memory: Arc<Memory>,
 }
 
 /// What belongs to one configuration. The cache and its epochs outlive it.
@@ -49,6 +51,7 @@ pub(super) struct State {
     pub flights: Arc<Flights<Outcome>>,
     /// How many answers may be made anew before anybody waits for them.
     pub refreshes: Arc<Semaphore>,
+    pub memory: Arc<Memory>,
     pub default_deadline: Duration,
     pub max_batch: usize,
     retired: AtomicBool,
@@ -86,6 +89,7 @@ impl Gateway {
         metrics: Arc<Metrics>,
     ) -> Self {
         let memo_bytes = cache.l1.max_bytes / MEMO_SHARE;
+        let memory: Arc<Memory> = Arc::default();
         let state = State {
             memo_bytes,
             catalog: Arc::new(catalog),
@@ -94,11 +98,12 @@ impl Gateway {
             tiers,
             refreshes: Arc::new(Semaphore::new(cache.max_refreshes)),
             flights: Arc::default(),
+            memory: memory.clone(),
             default_deadline: Duration::from_millis(server.default_deadline_ms),
             max_batch: server.max_batch,
             retired: AtomicBool::new(false),
         };
-        Self { state: ArcSwap::from_pointee(state), model, metrics, pools: Arc::default() }
+        Self { state: ArcSwap::from_pointee(state), model, metrics, pools: Arc::default(), memory }
     }
 
     /// The same gateway, whose backends have these pools: operators see and resize them.
@@ -119,6 +124,7 @@ impl Gateway {
             tiers: old.tiers.clone(),
             refreshes: old.refreshes.clone(),
             flights: Arc::default(),
+            memory: old.memory.clone(),
             default_deadline: Duration::from_millis(server.default_deadline_ms),
             max_batch: server.max_batch,
             retired: AtomicBool::new(false),
@@ -158,6 +164,21 @@ impl Gateway {
     /// The pools of connections to backends.
     pub fn pools(&self) -> &Arc<Registry> {
         &self.pools
+    }
+
+    /// How it stands with memory. Whoever governs memory writes it here.
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+
+    /// How it stands with memory, at one moment.
+    pub fn memory_snapshot(&self) -> MemorySnapshot {
+        self.memory.snapshot()
+    }
+
+    /// What belongs to the configuration of this moment.
+    pub(super) fn state(&self) -> Arc<State> {
+        self.state.load_full()
     }
 
     /// Makes stored answers unusable, on every gateway that shares tiers with this one. Done once none of them serves what was

@@ -37,6 +37,9 @@ use crate::{
 /// Time that a partial answer gets to fetch its attributes after the deadline.
 const GRACE: Duration = Duration::from_millis(100);
 
+/// When a batch query that was refused for want of memory may try again.
+const BATCH_PAUSES: Duration = Duration::from_secs(2);
+
 /// So long after the deadline nobody waits for stores any more.
 const LATEST: Duration = Duration::from_millis(10);
 
@@ -190,6 +193,10 @@ impl<'a> Life<'a> {
 
     /// From **plan** to **admit**.
     pub(super) async fn make(&mut self, understood: &Understood, began: &Began, ctx: &CallContext) -> Reply {
+        if ctx.priority.now() == Priority::Batch && self.state.memory.refuses_batch() {
+            let retry_after = Some(BATCH_PAUSES);
+            return Err(Problem { retry_after, ..Problem::new(Code::MemoryShort, "batch queries wait for memory") });
+        }
         let prepared = self.plan(understood, ctx).await?;
         let executed = self.execute(understood, &prepared, ctx).await?;
         let body = self.shape(understood, &prepared, &executed)?;

@@ -9,6 +9,7 @@ mod life;
 mod probe;
 mod resolve;
 mod shape;
+mod sheddable;
 #[cfg(test)]
 mod tests;
 mod types;

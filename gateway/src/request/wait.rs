@@ -158,7 +158,9 @@ impl Life<'_> {
             // This one has time left.
             Err(Code::DeadlineExceeded) => false,
             // Refused for want of time or rank: so is whoever has no more of either.
-            Err(Code::Overloaded) => self.time_given(options) <= filled.given && self.priority(options) <= filled.rank,
+            Err(Code::Overloaded | Code::MemoryShort) => {
+                self.time_given(options) <= filled.given && self.priority(options) <= filled.rank
+            }
             // Asking a backend again that has just failed helps nobody.
             Err(_) => true,
         }
@@ -185,7 +187,11 @@ impl Life<'_> {
         let Err(problem) = &reply else { return reply };
         let is_excused = matches!(
             problem.code,
-            Code::BackendFailed | Code::BackendUnavailable | Code::Overloaded | Code::DeadlineExceeded
+            Code::BackendFailed
+                | Code::BackendUnavailable
+                | Code::Overloaded
+                | Code::MemoryShort
+                | Code::DeadlineExceeded
         );
         match stale.filter(|stale| is_excused && Instant::now() < stale.validity.error_until) {
             Some(stale) => Ok(self.served_stale(*stale, LookupOutcome::StaleOnError)),

@@ -138,7 +138,7 @@ pub(super) const LOOKUPS: [LookupOutcome; 13] = [
     LookupOutcome::Stale,
     LookupOutcome::StaleOnError,
 ];
-pub(super) const STORES: [StoreOutcome; 9] = [
+pub(super) const STORES: [StoreOutcome; 10] = [
     StoreOutcome::Stored,
     StoreOutcome::NotWanted,
     StoreOutcome::Partial,
@@ -148,6 +148,7 @@ pub(super) const STORES: [StoreOutcome; 9] = [
     StoreOutcome::TooCheap,
     StoreOutcome::QueueFull,
     StoreOutcome::Unavailable,
+    StoreOutcome::MemoryShort,
 ];
 
 /// The word for an endpoint.
@@ -264,7 +265,8 @@ mod tests {
                 | StoreOutcome::TooLarge
                 | StoreOutcome::TooCheap
                 | StoreOutcome::QueueFull
-                | StoreOutcome::Unavailable => {}
+                | StoreOutcome::Unavailable
+                | StoreOutcome::MemoryShort => {}
             }
         }
         assert!(TIERS.into_iter().enumerate().all(|(index, tier)| match tier {

@@ -2,6 +2,7 @@
 //! counters, one set a core, that are added up when somebody reads them. Labels are enums, never ids.
 
 mod log;
+mod memory;
 mod metrics;
 mod page;
 mod pools;

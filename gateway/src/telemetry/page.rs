@@ -13,12 +13,14 @@ use prometheus_client::{
 };
 
 use super::{
+    memory,
     metrics::{ENDPOINTS, LEGS, LOOKUPS, Metrics, RESULTS, Route, STORES, StatusClass, TIERS, endpoint_name},
     pools,
     sheet::{DurationsRead, Row},
 };
 use crate::{
     cache::{LookupOutcome, StoreOutcome, Tier},
+    governor::MemorySnapshot,
     planner::PlanKind,
     pool,
     problem::Code,
@@ -29,17 +31,17 @@ use crate::{
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 impl Metrics {
-    /// The page. The cache and the pools count for themselves.
-    pub fn page(&self, cache: CacheStatistics, pools: &pool::Registry) -> String {
+    /// The page. The cache, the pools and whoever governs memory count for themselves.
+    pub fn page(&self, cache: CacheStatistics, pools: &pool::Registry, memory: &MemorySnapshot) -> String {
         let mut registry = Registry::with_prefix("forebay");
-        registry.register_collector(Box::new(Page(self.families(cache, pools))));
+        registry.register_collector(Box::new(Page(self.families(cache, pools, memory))));
         let mut page = String::with_capacity(32 << 10);
         text::encode(&mut page, &registry).expect("writing to a string does not fail");
         page
     }
 
     /// Every metric that there is, as it stands. `docs/operations.md` lists them too; a test compares.
-    fn families(&self, cache: CacheStatistics, pools: &pool::Registry) -> Vec<Family> {
+    fn families(&self, cache: CacheStatistics, pools: &pool::Registry, memory: &MemorySnapshot) -> Vec<Family> {
         let at = &self.at;
         let mut families = vec![
             Family::counter(
@@ -118,6 +120,7 @@ impl Metrics {
             },
         ];
         families.extend(pools::families(pools));
+        families.extend(memory::families(memory));
         families
     }
 
@@ -205,7 +208,11 @@ impl Family {
         Self { name, unit: Some(Unit::Seconds), help, values: Values::Durations(values) }
     }
 
-    fn gauge(name: &'static str, unit: Option<Unit>, help: &'static str, value: u64) -> Self {
+    pub(super) fn counter_of(name: &'static str, unit: Unit, help: &'static str, values: Vec<(Labels, u64)>) -> Self {
+        Self { name, unit: Some(unit), help, values: Values::Counter(values) }
+    }
+
+    pub(super) fn gauge(name: &'static str, unit: Option<Unit>, help: &'static str, value: u64) -> Self {
         Self { name, unit, help, values: Values::Gauge(value) }
     }
 
@@ -299,8 +306,11 @@ mod tests {
         metrics.query_finished(&finished());
         metrics.query_finished(&Finished { result: Err(Code::DeadlineExceeded), cache: None, ..finished() });
         metrics.responded(Route::Query, 504);
-        let page =
-            metrics.page(CacheStatistics { entries: 7, bytes: 512, max_bytes: 1024 }, &pool::Registry::default());
+        let page = metrics.page(
+            CacheStatistics { entries: 7, bytes: 512, max_bytes: 1024 },
+            &pool::Registry::default(),
+            &MemorySnapshot::default(),
+        );
         for (series, expected) in [
             (r#"forebay_request_total{endpoint="query",result="ok"}"#, 1.0),
             (r#"forebay_request_total{endpoint="query",result="deadline-exceeded"}"#, 1.0),
@@ -327,7 +337,7 @@ mod tests {
     fn the_page_is_a_metadata_block_and_samples_for_each_metric_and_ends_with_eof() {
         let metrics = Metrics::default();
         metrics.query_finished(&finished());
-        let page = metrics.page(CacheStatistics::default(), &pool::Registry::default());
+        let page = metrics.page(CacheStatistics::default(), &pool::Registry::default(), &MemorySnapshot::default());
         let mut family = String::new();
         let mut seen = std::collections::BTreeSet::new();
         for line in page.lines() {
@@ -343,7 +353,10 @@ mod tests {
             }
         }
         assert!(page.ends_with("# EOF\n"));
-        assert_eq!(seen.len(), metrics.families(CacheStatistics::default(), &pool::Registry::default()).len());
+        assert_eq!(
+            seen.len(),
+            metrics.families(CacheStatistics::default(), &pool::Registry::default(), &MemorySnapshot::default()).len()
+        );
     }
 
     #[test]
@@ -353,7 +366,11 @@ mod tests {
             .filter_map(|line| line.strip_prefix("| `forebay_")?.split('`').next())
             .map(|name| name.trim_end_matches("_total").trim_end_matches("_info"))
             .collect();
-        let families = Metrics::default().families(CacheStatistics::default(), &pool::Registry::default());
+        let families = Metrics::default().families(
+            CacheStatistics::default(),
+            &pool::Registry::default(),
+            &MemorySnapshot::default(),
+        );
         let counted: Vec<_> = families
             .iter()
             .map(|family| match &family.unit {

@@ -4,6 +4,7 @@
 mod cache;
 mod config;
 mod livez;
+mod memory;
 mod metrics;
 mod pools;
 mod purge;
@@ -49,6 +50,7 @@ enum Command {
     Cache,
     Purge,
     Config,
+    Memory,
     Pools,
     Pool,
 }
@@ -63,6 +65,7 @@ impl Command {
             "/v1/cache" => (Self::Cache, Methods::Fetch),
             "/v1/cache/purge" => (Self::Purge, Methods::Change),
             "/v1/config" => (Self::Config, Methods::Fetch),
+            "/memory" => (Self::Memory, Methods::Fetch),
             "/pools" => (Self::Pools, Methods::Fetch),
             _ if path.starts_with(pools::POOLS) => (Self::Pool, Methods::Amend),
             _ => return None,
@@ -100,6 +103,7 @@ impl<S: Service> Admin<S> {
             Command::Cache => Ok(cache::run(&*self.service)),
             Command::Config => Ok(config::run(&self.config)),
             Command::Purge => purge::run(&*self.service, &self.json(&head, body).await?).await,
+            Command::Memory => Ok(memory::run(&*self.service)),
             Command::Pools => Ok(pools::list(&*self.service)),
             Command::Pool if parts.method == Method::PATCH => {
                 pools::resize(&*self.service, path, &self.json(&head, body).await?)

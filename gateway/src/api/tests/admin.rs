@@ -56,9 +56,23 @@ async fn numbers_and_settings_can_be_read() {
     let cache = world.ask(&get("/v1/cache")).await.json();
     assert_eq!(cache, serde_json::json!({"entries": 2, "bytes": 300, "max_bytes": 1000}));
     assert_eq!(world.ask(&get("/v1/config")).await.json()["server"]["max_header_bytes"], 4096);
+    let memory = serde_json::json!({
+        "state": "shed", "limit_bytes": 1000, "limit_source": "cgroup-max", "usage_bytes": 860,
+        "shed_bytes": {"body-memo": 10, "l1": 0}, "refused_batch": 3,
+    });
+    assert_eq!(world.ask(&get("/memory")).await.json(), memory);
     let metrics = world.ask(&get("/metrics")).await;
     assert_eq!(metrics.header("content-type"), Some(METRICS_CONTENT_TYPE));
     assert!(metrics.body.contains("\nforebay_cache_entries 2\n"), "{}", metrics.body);
+    for line in [
+        "forebay_memory_usage_bytes 860",
+        r#"forebay_memory_state{state="shed"} 1"#,
+        r#"forebay_memory_state{state="calm"} 0"#,
+        r#"forebay_memory_shed_bytes_total{cache="body-memo"} 10"#,
+        r#"forebay_memory_refused_total{class="batch"} 3"#,
+    ] {
+        assert!(metrics.body.lines().any(|other| other == line), "{line}\n{}", metrics.body);
+    }
     world.ask(&get("/v1/query")).await.assert_problem(Code::NotFound);
 }
 

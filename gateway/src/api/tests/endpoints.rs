@@ -164,7 +164,11 @@ async fn responses_are_counted() {
     let world = World::open(&limits()).await;
     world.ask(&post("/v1/query", "", "{}")).await;
     world.ask(&get("/nowhere")).await;
-    let page = crate::api::Service::metrics(&*world.service).page(Default::default(), &Default::default());
+    let page = crate::api::Service::metrics(&*world.service).page(
+        Default::default(),
+        &Default::default(),
+        &Default::default(),
+    );
     for line in [
         r#"forebay_api_response_total{route="query",status="2xx"} 1"#,
         r#"forebay_api_response_total{route="unknown",status="4xx"} 1"#,

@@ -26,6 +26,7 @@ use crate::{
     },
     catalog::Catalog,
     config::{Config, Credential, ServerConfig},
+    governor::{Level, Limit, LimitSource, MemorySnapshot},
     pool::Registry,
     problem::{Code, Problem},
     request::{Answer, CacheStatistics, Incoming, Reply, Step, Timing},
@@ -128,6 +129,16 @@ impl Service for Scripted {
 
     fn pools(&self) -> &Arc<Registry> {
         &self.pools
+    }
+
+    fn memory(&self) -> MemorySnapshot {
+        MemorySnapshot {
+            level: Level::Shed,
+            limit: Some(Limit { bytes: 1_000, source: LimitSource::CgroupMax }),
+            usage: 860,
+            shed: vec![("body-memo", 10), ("l1", 0)],
+            refused: 3,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     catalog::{Catalog, Collection},
     config::Config,
     demo_data,
+    governor::Watch,
     request::Gateway,
 };
 
@@ -57,6 +58,7 @@ async fn demo(args: &Args, config: &Config) -> Result<(), Failure> {
     let collection = Collection::new(dataset.schema().clone(), store.clone(), Some(store), Some(embedder));
     let catalog = Catalog::new([collection]);
     let gateway = Arc::new(Gateway::new(catalog, &config.server, &config.cache, None, Arc::default()));
+    let _watch = Watch::start(&config.memory, gateway.memory().clone(), gateway.sheddable());
     let (query, admin) = (listeners.query_address(), listeners.admin_address());
     let authenticator = Authenticator::new([]);
     let serving = listeners.serve(&gateway, authenticator, config);

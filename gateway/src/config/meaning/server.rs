@@ -1,4 +1,4 @@
-//! The listeners, the cache, the log.
+//! The listeners, the cache, memory, the log.
 
 use tracing_subscriber::EnvFilter;
 
@@ -15,10 +15,27 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         );
         checker.value(ProblemKind::Contradiction, KeyPath::of(["cache", "l1", "max_entry_bytes"]), message);
     }
+    check_memory(checker);
     if let Err(error) = EnvFilter::builder().parse(&checker.config.log.filter) {
         let message = format!("this is no tracing filter: {error}");
         let problem = checker.value(ProblemKind::WrongValue, KeyPath::of(["log", "filter"]), message);
         problem.suggestion = Some("for example `info` or `warn,forebay=debug`".into());
+    }
+}
+
+fn check_memory(checker: &mut Checker<'_>) {
+    let (shed_at, emergency_at) = (checker.config.memory.shed_at, checker.config.memory.emergency_at);
+    let path = |key| KeyPath::of(["memory", key]);
+    for (key, part) in [("shed_at", shed_at), ("emergency_at", emergency_at)] {
+        if !(part > 0.0 && part < 1.0) {
+            let message = format!("must be greater than 0 and less than 1, got {part}");
+            checker.value(ProblemKind::WrongValue, path(key), message);
+            return;
+        }
+    }
+    if shed_at >= emergency_at {
+        let message = format!("must be less than memory.emergency_at, which is {emergency_at}");
+        checker.value(ProblemKind::Contradiction, path("shed_at"), message);
     }
 }
 

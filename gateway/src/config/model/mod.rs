@@ -26,6 +26,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// The cache tiers.
     pub cache: CacheConfig,
+    /// Memory of the process.
+    pub memory: MemoryConfig,
     /// Logs.
     pub log: LogConfig,
     /// Who may ask. Without any, only callers on loopback are served.
@@ -100,6 +102,28 @@ pub struct AdminConfig {
 impl Default for AdminConfig {
     fn default() -> Self {
         Self { listen: SocketAddr::from(([127, 0, 0, 1], 7701)) }
+    }
+}
+
+/// Memory of the process. What it may use is the smallest of what its control groups, its limit of address space and the
+/// machine have; near that, caches let go of entries and batch queries are refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MemoryConfig {
+    /// A lower limit than the system's, in bytes.
+    #[schemars(range(min = 1))]
+    pub limit_bytes: Option<u64>,
+    /// At this part of the limit caches begin to let go of entries, and batch queries are refused; greater than 0.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub shed_at: f64,
+    /// At this part of the limit they let go fast and take no new entries; greater than `shed_at`, less than 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub emergency_at: f64,
+}
+
+impl Default for MemoryConfig {
+    fn default() -> Self {
+        Self { limit_bytes: None, shed_at: 0.85, emergency_at: 0.90 }
     }
 }
 

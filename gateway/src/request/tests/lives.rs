@@ -23,6 +23,7 @@ use crate::{
     cache::{LookupOutcome, StoreOutcome},
     catalog::{Catalog, Collection, Metric},
     config::{CacheConfig, ServerConfig},
+    governor::Level,
     principal::Principal,
     problem::Code,
     query::{CacheMode, Filter, Walk},
@@ -399,4 +400,46 @@ async fn an_explained_answer_is_never_stored() {
     assert!(body["plan"]["not_applicable"]["cached-partial"].is_string());
     assert!(candidates.iter().all(|c| c["predicted_us"].as_f64().unwrap() > 0.0));
     assert_eq!(reply(&gateway, &hybrid()).await.unwrap().cache.lookup, LookupOutcome::Miss);
+}
+
+#[tokio::test]
+async fn while_memory_is_short_batch_queries_are_refused_unless_their_answers_are_stored() {
+    let (gateway, store) = fixture(Duration::ZERO);
+    let stored = with_options(&hybrid(), json!({ "priority": "batch" }));
+    let mut new = stored.clone();
+    new["offset"] = json!(1);
+    reply(&gateway, &stored).await.unwrap();
+    let searches = store.searches.load(Ordering::Relaxed);
+    for level in [Level::Shed, Level::Emergency] {
+        gateway.memory().set_level(level);
+        assert_eq!(reply(&gateway, &stored).await.unwrap().cache.lookup, LookupOutcome::Hit);
+        let refused = reply(&gateway, &new).await.unwrap_err();
+        assert_eq!((refused.code, refused.retry_after.is_some()), (Code::MemoryShort, true));
+        // Its turn is over: nobody waits behind it.
+        reply(&gateway, &with_options(&new, json!({ "priority": "normal", "cache": "bypass" }))).await.unwrap();
+    }
+    assert_eq!(gateway.memory_snapshot().refused, 2);
+    assert_eq!(store.searches.load(Ordering::Relaxed), searches + 2);
+    gateway.memory().set_level(Level::Calm);
+    assert_eq!(reply(&gateway, &new).await.unwrap().cache.store, Some(StoreOutcome::Stored));
+}
+
+#[tokio::test]
+async fn what_is_shed_goes_bodies_first_and_while_a_cache_refuses_nothing_is_stored() {
+    let (gateway, _) = fixture(Duration::ZERO);
+    let sheddable = gateway.sheddable();
+    assert_eq!(sheddable.iter().map(|cache| cache.name()).collect::<Vec<_>>(), ["body-memo", "l1"]);
+    sheddable.iter().for_each(|cache| cache.refuse(true));
+    assert_eq!(reply(&gateway, &hybrid()).await.unwrap().cache.store, Some(StoreOutcome::MemoryShort));
+    assert!(sheddable.iter().all(|cache| cache.held() == 0));
+    sheddable.iter().for_each(|cache| cache.refuse(false));
+    reply(&gateway, &hybrid()).await.unwrap();
+    for cache in &sheddable {
+        let held = cache.held();
+        assert!(held > 0 && cache.most() > held);
+        assert_eq!((cache.shed(held), cache.held()), (held, 0), "{}", cache.name());
+        cache.allow(u64::MAX);
+    }
+    assert_eq!(gateway.cache_statistics().max_bytes, CacheConfig::default().l1.max_bytes);
+    assert_eq!(reply(&gateway, &hybrid()).await.unwrap().cache.store, Some(StoreOutcome::Stored));
 }
