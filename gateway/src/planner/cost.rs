@@ -175,7 +175,7 @@ impl Pricer<'_> {
                         self.vector_call(taken).then(self.approximate(taken))
                     }
                     (Access::FilterThenRank, _) | (_, Filtering::ItsOwnWay) => {
-                        exact.then(self.filtered()).then(self.score(passing))
+                        exact.then(self.filtered()).then(self.score(passing)).scaled(self.searches(*first as f64, taken))
                     }
                     (Access::RankThenFilter | Access::IdsThenFilter, Filtering::AsTold) => {
                         let passed = taken / self.estimates.selectivity.likely.max(1e-9);
@@ -187,6 +187,13 @@ impl Pricer<'_> {
             // Enumeration makes no other sources.
             _ => Work::default(),
         }
+    }
+
+    /// How often a server searches exactly for so many candidates. Each search gives some times what was asked for, and the
+    /// next one begins at the beginning.
+    fn searches(&self, first: f64, taken: f64) -> f64 {
+        let ahead = self.vector.ahead.max(2.0);
+        1.0 + (taken / (first.max(1.0) * ahead)).ln().max(0.0) / ahead.ln()
     }
 
     /// Going through an approximate index until so many rows passed the filter; beyond its end an exact search takes over.

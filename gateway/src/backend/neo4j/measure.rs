@@ -75,7 +75,7 @@ fn nowhere(graph: &Neo4jGraph, edges: usize) -> Statement {
         include_anchors: false,
         scope: None,
     };
-    reach::statement(&graph.cypher, &request, Form::Apart, None, Parameters::default())
+    reach::statement(&graph.cypher, &request, Form::Apart.first(&graph.cypher, &request), None, Parameters::default())
 }
 
 /// A statement that takes one step from a node.

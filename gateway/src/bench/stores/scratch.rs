@@ -21,6 +21,9 @@ use crate::{
     pool::Settings,
 };
 
+/// Statements that a direct connection keeps prepared: all that a benchmark asks on it. An application has fewer.
+const PREPARED: usize = 1_024;
+
 /// Longest time of one statement.
 const STATEMENT: Duration = Duration::from_secs(60);
 
@@ -152,7 +155,7 @@ fn settings() -> Settings {
 /// A connection of its own.
 pub(in crate::bench) async fn connect(url: &str) -> Result<PgConnection, BenchError> {
     let options: PgConnectOptions = url.parse().map_err(not_connected)?;
-    PgConnection::connect_with(&options.disable_statement_logging()).await.map_err(not_connected)
+    PgConnection::connect_with(&options.statement_cache_capacity(PREPARED).disable_statement_logging()).await.map_err(not_connected)
 }
 
 async fn execute(connection: &mut PgConnection, text: &str) -> Result<(), BenchError> {
