@@ -24,7 +24,7 @@ use crate::{
 const START: f64 = 20.0;
 
 /// What starting one more search from both ends costs, in edges.
-const SEARCH: f64 = 60.0;
+pub(super) const SEARCH: f64 = 60.0;
 
 /// The way that a check goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -71,7 +71,15 @@ impl Neo4jGraph {
         );
         let cypher = Cypher::new(graph, schema.id_type, &mapping);
         let entity = graph.entity_label;
-        Arc::new(Self { server, cypher, entity, mapping, schema, known: ArcSwap::default(), mixed: AtomicBool::new(false) })
+        Arc::new(Self {
+            server,
+            cypher,
+            entity,
+            mapping,
+            schema,
+            known: ArcSwap::default(),
+            mixed: AtomicBool::new(false),
+        })
     }
 
     /// What is there for this collection, for `forebay check`.

@@ -155,7 +155,9 @@ fn settings() -> Settings {
 /// A connection of its own.
 pub(in crate::bench) async fn connect(url: &str) -> Result<PgConnection, BenchError> {
     let options: PgConnectOptions = url.parse().map_err(not_connected)?;
-    PgConnection::connect_with(&options.statement_cache_capacity(PREPARED).disable_statement_logging()).await.map_err(not_connected)
+    PgConnection::connect_with(&options.statement_cache_capacity(PREPARED).disable_statement_logging())
+        .await
+        .map_err(not_connected)
 }
 
 async fn execute(connection: &mut PgConnection, text: &str) -> Result<(), BenchError> {

@@ -124,7 +124,8 @@ impl<'a> Steps<'a> {
     /// the last, which nothing leaves and which needs no place of its own.
     pub(super) fn all_but(&self, name: &str, hops: u8, foreign: Option<&Foreign<'_>>) -> String {
         let last = hops.saturating_sub(1);
-        let mut found: Vec<String> = (1..=last).map(|hop| format!("SELECT unnest(ids) AS id FROM {name}{hop}")).collect();
+        let mut found: Vec<String> =
+            (1..=last).map(|hop| format!("SELECT unnest(ids) AS id FROM {name}{hop}")).collect();
         found.push(self.after_level(&format!("{name}{last}"), None, false));
         let (found, own) = (found.join(" UNION ALL "), not_foreign(foreign));
         format!("SELECT array_agg(s.id) AS ids FROM ({found} EXCEPT (SELECT unnest(ids) FROM {name}0)) s{own}")
