@@ -72,8 +72,8 @@ async fn measure(
     compare(&mut report, "Neo4j, reach", Ways::Graph(graph), rounds).await?;
     report.note(format!(
         "{count} queries a statement, {rounds} alternating rounds, one client; the added time is the difference of the \
-         percentiles. What a walk reaches is put in order by a store in memory, whose time counts as added. The listener has a thread of \
-         its own; all else runs in one."
+         percentiles. What a walk reaches is put in order by one store in memory, whoever asks. The listener has a thread \
+         of its own; all else runs in one."
     ));
     Ok(report)
 }
