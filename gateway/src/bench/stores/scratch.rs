@@ -14,7 +14,7 @@ use crate::{
             write::{Target, write},
         },
     },
-    bench::BenchError,
+    bench::{BenchError, Report, corpus},
     catalog::CollectionSchema,
     config::{BreakerConfig, PoolConfig},
     load::Progress,
@@ -34,6 +34,25 @@ pub(in crate::bench) struct Scratch {
     /// Names of what is in it.
     pub(in crate::bench) names: Names,
     schema: Arc<CollectionSchema>,
+}
+
+/// Makes a place for one run, measures there, and takes it away again, whatever comes of it.
+pub(in crate::bench) fn measured(
+    addresses: &ServerAddresses,
+    schema: &Arc<CollectionSchema>,
+    measure: impl AsyncFnOnce(&Scratch) -> Result<Report, BenchError>,
+) -> Result<Report, BenchError> {
+    corpus::runtime()?.block_on(async {
+        let scratch = Scratch::new(addresses, schema).await?;
+        let outcome = tokio::select! {
+            outcome = measure(&scratch) => outcome,
+            _ = tokio::signal::ctrl_c() => Err(BenchError::Other("interrupted".into())),
+        };
+        let kept = scratch.remove().await?;
+        let mut report = outcome?;
+        kept.into_iter().for_each(|line| report.note(line));
+        Ok(report)
+    })
 }
 
 impl Scratch {
