@@ -21,10 +21,10 @@ use crate::{
 };
 
 /// What starting one more walk costs, in edges.
-const START: f64 = 20.0;
+pub(super) const START: f64 = 20.0;
 
 /// What starting one more search from both ends costs, in edges.
-pub(super) const SEARCH: f64 = 60.0;
+const SEARCH: f64 = 60.0;
 
 /// The way that a check goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

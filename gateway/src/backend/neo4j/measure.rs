@@ -59,7 +59,7 @@ pub(super) async fn costs(graph: &Neo4jGraph, ctx: &CallContext, edges: &[Learnt
     let each = |us: f64, typical: f64| if us > 0.0 { us * 1e3 / degree as f64 } else { typical / 4.0 };
     costs.edge_ns = each(counted - trip_us, costs.edge_ns);
     costs.node_ns = each(listed - counted, costs.node_ns);
-    costs.start_ns = check::SEARCH * costs.edge_ns;
+    costs.start_ns = check::START * costs.edge_ns;
     Ok(costs)
 }
 
