@@ -45,17 +45,29 @@ last_line() {
     grep -v '^[[:space:]]*$' "$1" 2>/dev/null | tail -n 1 | cut -c 1-300 || true
 }
 
-# A port of loopback that nobody listens on, below those that the system hands out to clients: a client that tries to
-# reach a server that was killed must not be given the server's port and meet itself.
-free_port() {
-    local port
-    while :; do
-        port=$((20000 + RANDOM % 10000))
-        if ! port_answers "$port"; then
-            echo "$port"
-            return
-        fi
+# The last thing that a server, or the member of it that spoke last, said in its log.
+last_words() {
+    local log newest=$1/log
+    for log in "$1"/*/log; do
+        if [ "$log" -nt "$newest" ]; then newest=$log; fi
     done
+    last_line "$newest"
+}
+
+# `free_ports COUNT [RANGE [OFFSET]]`: ports of loopback that nobody listens on, from the first RANGE of those that are for
+# tests, and where OFFSET is given, nobody at the ports that much above either. All are below those that the system hands
+# out to clients: a client that tries to reach a server that was killed must not be given the server's port and meet itself.
+free_ports() {
+    local port ports=()
+    while [ ${#ports[@]} -lt "$1" ]; do
+        port=$((20000 + RANDOM % ${2:-10000}))
+        if port_answers "$port" || port_answers $((port + ${3:-0})); then continue; fi
+        case " ${ports[*]} " in
+            *" $port "*) ;;
+            *) ports+=("$port") ;;
+        esac
+    done
+    echo "${ports[*]}"
 }
 
 port_answers() {
@@ -82,15 +94,33 @@ launch() {
     echo "$! $(started_at $! || echo 0) $signal" >"$dir/process"
 }
 
-pid_of() {
-    case $(cat "$1/process") in
-        container\ *) echo - ;;
-        *) cut -d ' ' -f 1 "$1/process" ;;
-    esac
+# The folders that hold the processes of a server: a folder for each that its file `members` names, or its own.
+process_folders() {
+    if [ -s "$1/members" ]; then sed "s|^|$1/|" "$1/members"; else echo "$1"; fi
 }
 
-# Whether the server of this folder runs: the very process that was started, or its container.
+# The numbers of the processes, in one line.
+pid_of() {
+    local folder pids=()
+    while read -r folder; do
+        case $(cat "$folder/process") in
+            container\ *) pids+=(-) ;;
+            *) pids+=("$(cut -d ' ' -f 1 "$folder/process")") ;;
+        esac
+    done < <(process_folders "$1")
+    echo "${pids[*]}"
+}
+
+# Whether the server of this folder runs, all of it.
 is_running() {
+    local folder
+    while read -r folder; do
+        process_runs "$folder" || return 1
+    done < <(process_folders "$1")
+}
+
+# Whether the process of this folder runs: the very one that was started, or its container.
+process_runs() {
     local pid since _
     [ -s "$1/process" ] || return 1
     read -r pid since _ <"$1/process"
@@ -103,8 +133,13 @@ is_running() {
 
 # Ends the server of this folder at once: its data is thrown away, so there is nothing that it would have to write first.
 end() {
+    local folder
+    while read -r folder; do end_folder "$folder"; done < <(process_folders "$1")
+}
+
+end_folder() {
     local pid since signal
-    if is_running "$1"; then
+    if process_runs "$1"; then
         read -r pid since signal <"$1/process"
         if [ "$pid" = container ]; then
             end_container "$since"
@@ -120,11 +155,11 @@ end_process() {
     # One that a test has stopped hears no other signal.
     kill -CONT "$2" 2>/dev/null || true
     for _ in {1..40}; do
-        if ! is_running "$1"; then return; fi
+        if ! process_runs "$1"; then return; fi
         sleep 0.05
     done
     kill -KILL "$2" 2>/dev/null || true
-    while is_running "$1"; do sleep 0.02; done
+    while process_runs "$1"; do sleep 0.02; done
 }
 
 # Waits until a command succeeds; gives up when the server of the folder ended or the seconds are over.
@@ -137,13 +172,18 @@ wait_until() {
     done
 }
 
+# `recipe KIND STEP [argument…]` runs a step of the recipe of a server.
+recipe() {
+    "${1//-/_}_$2" "${@:3}"
+}
+
 # Somebody else may take a port between the look and the start; then another one is tried.
 start_on_free_port() {
-    local port
+    local ports
     for _ in 1 2 3; do
-        port=$(free_port)
-        echo "$port" >"$2/port"
-        if "$1_start" "$2" "$port"; then return; fi
+        if declare -F "${1//-/_}_ports" >/dev/null; then ports=$(recipe "$1" ports); else ports=$(free_ports 1); fi
+        echo "$ports" >"$2/port"
+        if recipe "$1" start "$2" "$ports"; then return; fi
         end "$2"
     done
     return 1
@@ -152,7 +192,7 @@ start_on_free_port() {
 # Starts a server that was killed, where it was. What is left of the killed one may be in the way for a moment.
 restart() {
     for _ in {1..20}; do
-        if "$1_start" "$2" "$(cat "$2/port")"; then return; fi
+        if recipe "$1" start "$2" "$(cat "$2/port")"; then return; fi
         end "$2"
         sleep 0.2
     done

@@ -4,6 +4,7 @@
 
 postgres_image=pgvector/pgvector:0.8.5-pg18
 neo4j_image=neo4j:5.26.16-community
+redis_image=redis:7.0.15
 
 postgres_container() {
     start_container "$1" 5432 "$postgres_image" -e POSTGRES_HOST_AUTH_METHOD=trust --shm-size 1g -- -c wal_level=logical -c max_connections=200 || return
@@ -16,6 +17,12 @@ neo4j_container() {
     start_container "$1" 7687 "$neo4j_image" -e NEO4J_AUTH=none -- || return
     wait_until "$1" 90 docker exec "$(cut -d ' ' -f 2 "$1/process")" cypher-shell 'RETURN 1' || return
     echo "bolt://127.0.0.1:$(cat "$1/port")" >"$1/url"
+}
+
+redis_container() {
+    start_container "$1" 6379 "$redis_image" -- --save '' --appendonly no || return
+    wait_until "$1" 60 docker exec "$(cut -d ' ' -f 2 "$1/process")" redis-cli ping || return
+    echo "redis://127.0.0.1:$(cat "$1/port")" >"$1/url"
 }
 
 # `start_container DIR PORT IMAGE [docker option…] -- [argument of the image…]`. The engine picks a free port of loopback.

@@ -78,7 +78,7 @@ impl Corpus {
         let graph = self.schema.graph.is_some().then(|| store.clone() as _);
         let collection = Collection::new(self.schema.clone(), store, graph, self.embedder.clone());
         let l1 = L1Config { max_bytes: 1 << 30, ttl_ms: 24 * 3_600_000, ..L1Config::default() };
-        let cache = CacheConfig { l1 };
+        let cache = CacheConfig { l1, ..CacheConfig::default() };
         Ok(Gateway::new(
             Catalog::new([collection]),
             &ServerConfig::default(),

@@ -2,11 +2,14 @@
 //! beyond the sets and lists that its stages hold.
 //!
 //! [`L1`] keeps whole answers and stages (reached sets, ranked lists, embeddings) in one store weighed in bytes.
-//! [`Epochs`] say whether the data behind an entry has moved; [`Stamp`] is what an entry remembers of them. Further tiers
-//! will sit behind [`L1`] and speak in the same outcomes and stamps.
+//! [`Epochs`] say whether the data behind an entry has moved; [`Stamp`] is what an entry remembers of them, and
+//! [`coherence`] is how gateways that share tiers hear of bumps. Behind L1 are far tiers ([`FarTier`]): L2 in Redis, L3 in
+//! an object store. All speak in the same outcomes and stamps.
 
+pub mod coherence;
 mod epochs;
 mod etag;
+mod far;
 mod flight;
 mod groups;
 mod key;
@@ -14,15 +17,18 @@ mod l1;
 mod memo;
 mod outcome;
 mod stage;
+mod stored;
 #[cfg(test)]
 mod tests;
 
-pub use epochs::{Epochs, Stamp, Tag};
+pub use epochs::{EpochTable, Epochs, SLOTS, Stamp, Tag};
 pub use etag::ETag;
+pub use far::{FarStatistics, FarTier};
 pub use flight::{Filling, Flights, Joined};
 pub use groups::Groups;
 pub use key::{Digest, KeyBuilder};
 pub use l1::{L1, L1Statistics, StoredAnswer};
 pub use memo::{BodyMemo, Remembered};
-pub use outcome::{CacheReport, LookupOutcome, StoreOutcome, Tier};
+pub use outcome::{CacheReport, Flaw, LookupOutcome, StoreOutcome, Tier};
 pub use stage::{RankedList, Stage};
+pub use stored::{Sought, Stored, StoredPayload, WallTime};

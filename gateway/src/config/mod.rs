@@ -25,9 +25,10 @@ pub use credentials::{Credential, credentials};
 pub use load::{Loaded, load, load_with};
 pub use locations::Locations;
 pub use model::{
-    AdminConfig, AttributeConfig, BackendConfig, BreakerConfig, CacheConfig, CollectionConfig, Config, EdgeConfig,
-    EmbedderConfig, EntitiesConfig, GraphConfig, HttpEmbedderConfig, L1Config, LogConfig, LogFormat, Neo4jConfig,
-    NodeConfig, PoolConfig, PostgresConfig, PrincipalConfig, ServerConfig, TenantFilterConfig, VectorConfig,
+    AdminConfig, AttributeConfig, BackendConfig, BreakerConfig, CacheConfig, CollectionCacheConfig, CollectionConfig,
+    Config, Consistency, EdgeConfig, EmbedderConfig, EntitiesConfig, GraphConfig, HttpEmbedderConfig, L1Config,
+    L2Config, L3Config, LogConfig, LogFormat, Neo4jConfig, NodeConfig, PoolConfig, PostgresConfig, PrincipalConfig,
+    RedisTopology, ServerConfig, TenantFilterConfig, TierName, VectorConfig,
 };
 pub use path::KeyPath;
 pub use problem::{ConfigProblem, Origin, ProblemKind};

@@ -121,23 +121,31 @@ pub(super) struct Places {
 
 pub(super) const ENDPOINTS: [Endpoint; 2] = [Endpoint::Query, Endpoint::Explain];
 pub(super) const RESULTS: usize = 1 + Code::ALL.len();
-pub(super) const TIERS: [Tier; 1] = [Tier::L1];
+pub(super) const TIERS: [Tier; 3] = [Tier::L1, Tier::L2, Tier::L3];
 pub(super) const LEGS: [&str; 3] = ["vector", "graph", "embed"];
-pub(super) const LOOKUPS: [LookupOutcome; 6] = [
+pub(super) const LOOKUPS: [LookupOutcome; 11] = [
     LookupOutcome::Hit,
     LookupOutcome::Miss,
     LookupOutcome::Expired,
     LookupOutcome::Invalidated,
     LookupOutcome::TooOld,
     LookupOutcome::Bypassed,
+    LookupOutcome::Uncertain,
+    LookupOutcome::Damaged,
+    LookupOutcome::TooSlow,
+    LookupOutcome::Failed,
+    LookupOutcome::Skipped,
 ];
-pub(super) const STORES: [StoreOutcome; 6] = [
+pub(super) const STORES: [StoreOutcome; 9] = [
     StoreOutcome::Stored,
     StoreOutcome::NotWanted,
     StoreOutcome::Partial,
     StoreOutcome::Explained,
     StoreOutcome::Moved,
     StoreOutcome::TooLarge,
+    StoreOutcome::TooCheap,
+    StoreOutcome::QueueFull,
+    StoreOutcome::Unavailable,
 ];
 
 /// The word for an endpoint.
@@ -233,7 +241,12 @@ mod tests {
                 | LookupOutcome::Expired
                 | LookupOutcome::Invalidated
                 | LookupOutcome::TooOld
-                | LookupOutcome::Bypassed => {}
+                | LookupOutcome::Bypassed
+                | LookupOutcome::Uncertain
+                | LookupOutcome::Damaged
+                | LookupOutcome::TooSlow
+                | LookupOutcome::Failed
+                | LookupOutcome::Skipped => {}
             }
         }
         for (index, outcome) in STORES.into_iter().enumerate() {
@@ -244,11 +257,14 @@ mod tests {
                 | StoreOutcome::Partial
                 | StoreOutcome::Explained
                 | StoreOutcome::Moved
-                | StoreOutcome::TooLarge => {}
+                | StoreOutcome::TooLarge
+                | StoreOutcome::TooCheap
+                | StoreOutcome::QueueFull
+                | StoreOutcome::Unavailable => {}
             }
         }
         assert!(TIERS.into_iter().enumerate().all(|(index, tier)| match tier {
-            Tier::L1 => tier as usize == index,
+            Tier::L1 | Tier::L2 | Tier::L3 => tier as usize == index,
         }));
         assert!(ENDPOINTS.into_iter().enumerate().all(|(index, endpoint)| endpoint as usize == index));
         assert!(PlanKind::ALL.into_iter().enumerate().all(|(index, kind)| kind as usize == index));

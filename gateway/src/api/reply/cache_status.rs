@@ -28,6 +28,10 @@ pub(super) fn write(text: &mut Vec<u8>, report: &CacheReport) {
         LookupOutcome::Miss => b"; fwd=miss",
         LookupOutcome::Expired | LookupOutcome::Invalidated => b"; fwd=stale",
         LookupOutcome::TooOld => b"; fwd=request",
+        LookupOutcome::Uncertain => b"; fwd=stale",
+        LookupOutcome::Damaged | LookupOutcome::TooSlow | LookupOutcome::Failed | LookupOutcome::Skipped => {
+            b"; fwd=miss"
+        }
         LookupOutcome::Bypassed => b"; fwd=bypass",
     });
     if let Some(ttl) = report.ttl {

@@ -1,7 +1,12 @@
 //! The shape of the configuration, and its defaults.
 
+mod cache;
+
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+pub use cache::{
+    CacheConfig, CollectionCacheConfig, Consistency, L1Config, L2Config, L3Config, RedisTopology, TierName,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -95,36 +100,6 @@ pub struct AdminConfig {
 impl Default for AdminConfig {
     fn default() -> Self {
         Self { listen: SocketAddr::from(([127, 0, 0, 1], 7701)) }
-    }
-}
-
-/// The cache tiers.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct CacheConfig {
-    /// This process' memory.
-    pub l1: L1Config,
-}
-
-/// This process' memory.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct L1Config {
-    /// Most memory for entries, keys and accounts included. Request bodies that are remembered, so that an exact repeat
-    /// skips JSON, take an eighth of this beside it. in bytes.
-    #[schemars(range(min = 1))]
-    pub max_bytes: u64,
-    /// Largest single entry, in bytes.
-    #[schemars(range(min = 1))]
-    pub max_entry_bytes: u64,
-    /// Time to live of an entry, in milliseconds.
-    #[schemars(range(min = 1))]
-    pub ttl_ms: u64,
-}
-
-impl Default for L1Config {
-    fn default() -> Self {
-        Self { max_bytes: 64 << 20, max_entry_bytes: 1 << 20, ttl_ms: 60_000 }
     }
 }
 
@@ -375,6 +350,9 @@ pub struct CollectionConfig {
     /// What one query may ask for.
     #[serde(default)]
     pub limits: QueryLimits,
+    /// How its answers are cached.
+    #[serde(default)]
+    pub cache: CollectionCacheConfig,
 }
 
 /// Where entities are.
