@@ -168,4 +168,6 @@ pub struct GraphCosts {
     pub edge_ns: f64,
     /// Returning one reached node.
     pub node_ns: f64,
+    /// Beginning with one candidate of a check.
+    pub start_ns: f64,
 }

@@ -174,9 +174,10 @@ impl Pricer<'_> {
                     (Access::RankThenFilter, _) if self.input.ann.is_some() => {
                         self.vector_call(taken).then(self.approximate(taken))
                     }
-                    (Access::FilterThenRank, _) | (_, Filtering::ItsOwnWay) => {
-                        exact.then(self.filtered()).then(self.score(passing))
-                    }
+                    (Access::FilterThenRank, _) | (_, Filtering::ItsOwnWay) => exact
+                        .then(self.filtered())
+                        .then(self.score(passing))
+                        .scaled(self.searches(*first as f64, taken)),
                     (Access::RankThenFilter | Access::IdsThenFilter, Filtering::AsTold) => {
                         let passed = taken / self.estimates.selectivity.likely.max(1e-9);
                         exact.then(self.score(self.estimates.rows)).then(self.test(passed.min(self.estimates.rows)))
@@ -187,6 +188,13 @@ impl Pricer<'_> {
             // Enumeration makes no other sources.
             _ => Work::default(),
         }
+    }
+
+    /// How often a server searches exactly for so many candidates. Each search gives some times what was asked for, and the
+    /// next one begins at the beginning.
+    fn searches(&self, first: f64, taken: f64) -> f64 {
+        let ahead = self.vector.ahead.max(2.0);
+        1.0 + (taken / (first.max(1.0) * ahead)).ln().max(0.0) / ahead.ln()
     }
 
     /// Going through an approximate index until so many rows passed the filter; beyond its end an exact search takes over.
@@ -289,7 +297,8 @@ impl Pricer<'_> {
         let backwards = candidates * self.estimates.fan_out.max(1.0).powf(hops);
         let edges = (self.estimates.edges * rounds).min(backwards);
         Work {
-            us: self.graph.call_us * rounds + (edges * self.graph.edge_ns + candidates * self.graph.node_ns) / 1e3,
+            us: self.graph.call_us * rounds
+                + (edges * self.graph.edge_ns + candidates * (self.graph.node_ns + self.graph.start_ns)) / 1e3,
             io: edges + candidates,
             flop: edges * 100.0,
             calls: rounds,

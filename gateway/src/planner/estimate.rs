@@ -246,6 +246,8 @@ fn compare(value: &Literal, operand: &Literal) -> Option<Ordering> {
 pub(super) struct Traversal {
     /// Distinct nodes reached.
     pub nodes: f64,
+    /// The same for a walk that meets no hub: each step leads to no more nodes than the first one.
+    pub least: f64,
     /// Edges looked at.
     pub edges: f64,
     /// Mean fan-out of a step.
@@ -292,7 +294,8 @@ pub(super) fn traversal(request: &ReachRequest, statistics: &GraphStatistics) ->
         _ => sum(&|edge, out| if out { edge.out.mean_after_step } else { edge.r#in.mean_after_step }),
     };
     let mut edges = step;
-    let mut nodes = occupied(step, total);
+    let first_nodes = occupied(step, total);
+    let mut nodes = first_nodes;
     let mut frontier = nodes;
     for _ in 1..walk.hops {
         step = frontier * fan_out;
@@ -301,7 +304,8 @@ pub(super) fn traversal(request: &ReachRequest, statistics: &GraphStatistics) ->
         frontier = (next - nodes).max(0.0);
         nodes = next;
     }
-    Traversal { nodes, edges, fan_out }
+    let least = occupied(first_nodes * f64::from(walk.hops), total).min(nodes);
+    Traversal { nodes, least, edges, fan_out }
 }
 
 /// Distinct places that `x` random throws over `n` places hit.

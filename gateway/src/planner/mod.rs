@@ -113,6 +113,8 @@ pub struct Estimates {
     pub narrowest: f64,
     /// Distinct nodes reached; the true number where the reach is cached.
     pub reach: f64,
+    /// The same if the walk meets no hub.
+    pub least_reach: f64,
     /// Edges that a traversal looks at.
     pub edges: f64,
     /// Mean fan-out of a step.
@@ -121,6 +123,26 @@ pub struct Estimates {
     pub within: f64,
     /// Entities that pass filter and walk.
     pub matches: f64,
+}
+
+impl Estimates {
+    /// The estimates if the walk reaches this share of what is likely.
+    fn reaching(self, share: f64) -> Self {
+        Self {
+            reach: self.reach * share,
+            edges: self.edges * share,
+            within: self.within * share,
+            matches: self.matches * share,
+            ..self
+        }
+    }
+
+    /// The likely estimates, and others that are about as likely. A mean fan-out is made by few hubs, and most walks meet
+    /// fewer of them: what a walk reaches lies between that and what one reaches that meets none.
+    fn cases(self) -> Vec<Self> {
+        let share = if self.reach > 0.0 { (self.least_reach / self.reach).min(1.0) } else { 1.0 };
+        if share > 0.9 { vec![self] } else { [1.0, share.sqrt(), share].map(|share| self.reaching(share)).to_vec() }
+    }
 }
 
 /// A priced candidate.
@@ -261,17 +283,19 @@ impl Planner {
     fn decide(&self, input: &Input<'_>) -> Result<Planned, NotApplicable> {
         let estimates = estimates(input);
         let (plans, inapplicable) = enumerate::enumerate(input, &estimates);
-        let pricer = cost::Pricer {
+        let pricer = |estimates| cost::Pricer {
             input,
-            estimates: &estimates,
+            estimates,
             vector: input.vectors.costs,
             graph: input.graph.map(|graph| graph.costs).unwrap_or_default(),
         };
+        let cases = estimates.cases();
         let candidates: Vec<Candidate> = plans
             .into_iter()
             .map(|plan| {
-                let work = pricer.price(&plan);
-                let features = pricer.features(plan.kind, &work);
+                let mut work = pricer(&estimates).price(&plan);
+                work.us = cases.iter().map(|case| pricer(case).price(&plan).us).sum::<f64>() / cases.len() as f64;
+                let features = pricer(&estimates).features(plan.kind, &work);
                 let learned = self.model.as_ref().and_then(|model| model.predict(plan.kind as usize, &features));
                 let predicted_us = learned.map_or(work.us, |prediction| prediction.us);
                 Candidate { plan, predicted_us, analytic_us: work.us, features }
@@ -314,12 +338,13 @@ impl Planner {
 fn estimates(input: &Input<'_>) -> Estimates {
     let selectivity = estimate::selectivity(input.filter, input.vectors);
     let rows = input.usable as f64;
-    let (mut reach, mut edges, mut fan_out, mut within) = (0.0, 0.0, 0.0, 1.0);
+    let (mut reach, mut least_reach, mut edges, mut fan_out, mut within) = (0.0, 0.0, 0.0, 0.0, 1.0);
     if let (Some(request), Some(graph)) = (input.request, input.graph) {
         let traversal = estimate::traversal(request, graph);
-        (reach, edges, fan_out) = (traversal.nodes, traversal.edges, traversal.fan_out);
+        (reach, least_reach) = (traversal.nodes, traversal.least);
+        (edges, fan_out) = (traversal.edges, traversal.fan_out);
         if let Some(cached) = input.probe.reach {
-            reach = cached as f64;
+            (reach, least_reach) = (cached as f64, cached as f64);
         }
         within = (reach / graph.nodes.max(1) as f64).clamp(0.0, 1.0);
     }
@@ -330,6 +355,7 @@ fn estimates(input: &Input<'_>) -> Estimates {
         indexed: selectivity.indexed,
         narrowest: selectivity.narrowest,
         reach,
+        least_reach,
         edges,
         fan_out,
         within,

@@ -13,7 +13,7 @@ use std::{
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::{
-    QueryError,
+    QueryError, plain,
     pointer::{Step, render},
 };
 use crate::{problem::Code, value::Number};
@@ -103,6 +103,14 @@ impl From<JsonError> for QueryError {
 
 /// Reads a whole body. Takes memory in proportion to it.
 pub fn read(bytes: &[u8], limits: JsonLimits) -> Result<Json, JsonError> {
+    match plain::read(bytes, limits.max_depth.min(DEEPEST)) {
+        Some(json) => Ok(json),
+        None => strict(bytes, limits),
+    }
+}
+
+/// The same with words for what is wrong.
+pub(super) fn strict(bytes: &[u8], limits: JsonLimits) -> Result<Json, JsonError> {
     let trace = Trace { kind: Cell::new(JsonErrorKind::Invalid), path: RefCell::default() };
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let depth_left = limits.max_depth.min(DEEPEST);

@@ -12,6 +12,7 @@ pub(crate) mod instant;
 mod json;
 mod options;
 mod parse;
+mod plain;
 mod pointer;
 mod suggest;
 #[cfg(test)]

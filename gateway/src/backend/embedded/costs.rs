@@ -47,7 +47,7 @@ pub(super) const TYPICAL_VECTOR: VectorCosts = VectorCosts {
     filtering: Filtering::AsTold,
 };
 /// Typical of a current server.
-pub(super) const TYPICAL_GRAPH: GraphCosts = GraphCosts { call_us: 2.0, edge_ns: 4.0, node_ns: 3.0 };
+pub(super) const TYPICAL_GRAPH: GraphCosts = GraphCosts { call_us: 2.0, edge_ns: 4.0, node_ns: 3.0, start_ns: 0.0 };
 
 /// Measures the vector side.
 pub(super) fn vector_costs(data: &Dataset) -> VectorCosts {

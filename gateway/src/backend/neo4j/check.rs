@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What starting one more walk costs, in edges.
-const START: f64 = 20.0;
+pub(super) const START: f64 = 20.0;
 
 /// What starting one more search from both ends costs, in edges.
 const SEARCH: f64 = 60.0;

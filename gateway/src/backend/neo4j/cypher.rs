@@ -101,6 +101,11 @@ impl Cypher {
         (self.labels.len() > 1).then(|| self.has_label(node, self.entity))
     }
 
+    /// What holds of a value that is an id: `IS :: …`.
+    pub(super) fn is_id(&self) -> &'static str {
+        self.id_is
+    }
+
     /// The id of an entity.
     pub(super) fn entity_id(&self, node: &str) -> String {
         format!("{node}.{}", self.id(self.entity))

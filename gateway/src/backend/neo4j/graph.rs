@@ -6,7 +6,13 @@
 //! one node as far as a query can tell: an anchor means all of them. UUIDs are strings in the hyphenated spelling in lower
 //! case; another spelling among the answers is an error, as nobody could ask for it again.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -47,6 +53,8 @@ pub struct Neo4jGraph {
     pub(super) cypher: Cypher,
     pub(super) entity: u16,
     pub(super) known: ArcSwap<Knowledge>,
+    /// A walk met a node that does not count as one, so walks are tested on their way until the next refresh.
+    mixed: AtomicBool,
 }
 
 impl Neo4jGraph {
@@ -63,7 +71,15 @@ impl Neo4jGraph {
         );
         let cypher = Cypher::new(graph, schema.id_type, &mapping);
         let entity = graph.entity_label;
-        Arc::new(Self { server, cypher, entity, mapping, schema, known: ArcSwap::default() })
+        Arc::new(Self {
+            server,
+            cypher,
+            entity,
+            mapping,
+            schema,
+            known: ArcSwap::default(),
+            mixed: AtomicBool::new(false),
+        })
     }
 
     /// What is there for this collection, for `forebay check`.
@@ -77,6 +93,7 @@ impl Neo4jGraph {
     /// The statement of a walk to everything within reach.
     pub(crate) fn reach_query(&self, request: &ReachRequest) -> neo4rs::Query {
         let (form, _) = Form::choose(&self.known.load(), request);
+        let form = form.first(&self.cypher, request);
         reach::statement(&self.cypher, request, form, None, Parameters::default()).plain()
     }
 
@@ -180,6 +197,7 @@ impl GraphStore for Neo4jGraph {
     async fn refresh(&self) -> Result<(), BackendError> {
         let epoch = self.known.load().statistics.epoch + 1;
         self.known.store(Arc::new(statistics::learn(self, epoch).await?));
+        self.mixed.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -187,9 +205,16 @@ impl GraphStore for Neo4jGraph {
     async fn reach(&self, ctx: &CallContext, request: &ReachRequest) -> Result<Reach, BackendError> {
         self.may_walk(request.scope.as_ref())?;
         let (form, edges) = Form::choose(&self.known.load(), request);
-        let statement = reach::statement(&self.cypher, request, form, None, Parameters::default());
+        let statement = |form| reach::statement(&self.cypher, request, form, None, Parameters::default());
         let work = Work { kind: "reach", size: edges as usize };
-        let Reached { known, starts, ids } = self.server.read_one(ctx, work, &statement).await?;
+        let mixed = self.mixed.load(Ordering::Relaxed);
+        let first = if mixed { form } else { form.first(&self.cypher, request) };
+        let mut reached: Reached = self.server.read_one(ctx, work, &statement(first)).await?;
+        if !reached.is_sound() {
+            self.mixed.store(true, Ordering::Relaxed);
+            reached = self.server.read_one(ctx, work, &statement(form)).await?;
+        }
+        let Reached { known, starts, ids, .. } = reached;
         let anchors = self.entity_ids(starts)?;
         let mut reached = Vec::with_capacity(ids.len() + anchors.len());
         for id in ids {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Deserialize;
 
 use super::{
-    Neo4jGraph,
+    Neo4jGraph, check,
     keys::{self, RawId},
     reach::{self, Form, Reached},
     server::Work,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Typical of a current server on the same machine.
-const TYPICAL: GraphCosts = GraphCosts { call_us: 700.0, edge_ns: 1_000.0, node_ns: 1_000.0 };
+const TYPICAL: GraphCosts = GraphCosts { call_us: 700.0, edge_ns: 1_000.0, node_ns: 1_000.0, start_ns: 20_000.0 };
 
 /// Degrees of a hub that is large enough to tell its edges from noise, and small enough to be quick.
 const LEAST: u64 = 200;
@@ -59,6 +59,7 @@ pub(super) async fn costs(graph: &Neo4jGraph, ctx: &CallContext, edges: &[Learnt
     let each = |us: f64, typical: f64| if us > 0.0 { us * 1e3 / degree as f64 } else { typical / 4.0 };
     costs.edge_ns = each(counted - trip_us, costs.edge_ns);
     costs.node_ns = each(listed - counted, costs.node_ns);
+    costs.start_ns = check::START * costs.edge_ns;
     Ok(costs)
 }
 
@@ -75,7 +76,7 @@ fn nowhere(graph: &Neo4jGraph, edges: usize) -> Statement {
         include_anchors: false,
         scope: None,
     };
-    reach::statement(&graph.cypher, &request, Form::Apart, None, Parameters::default())
+    reach::statement(&graph.cypher, &request, Form::Apart.first(&graph.cypher, &request), None, Parameters::default())
 }
 
 /// A statement that takes one step from a node.

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Statements that a connection keeps prepared. Each shape of a filter is one.
-const PREPARED: usize = 256;
+const PREPARED: usize = 512;
 
 /// Longest time for ending a statement.
 const KILL_LIMIT: Duration = Duration::from_secs(5);

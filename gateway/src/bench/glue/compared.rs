@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Contender,
     ours::{PLANS, Way},
+    rivals::Rival,
 };
 use crate::{
     bench::{
@@ -60,6 +61,15 @@ impl Asked {
     }
 }
 
+/// Which rivals an answer is measured against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rivals {
+    /// Those that are exact by construction.
+    Exact,
+    /// All whose answer happened to be right.
+    Right,
+}
+
 /// Some of the passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Passes {
@@ -92,9 +102,10 @@ impl Compared {
     }
 
     /// The rivals of this kind that gave the right answer to a question. Without a graph both kinds are the same.
-    pub(super) fn right_rivals(&self, asked: &Asked, one_store: bool) -> Vec<usize> {
+    pub(super) fn right_rivals(&self, asked: &Asked, one_store: bool, rivals: Rivals) -> Vec<usize> {
+        let takes = |rival: Rival| rivals == Rivals::Right || rival.is_exact();
         let places = self.contenders.iter().enumerate().filter_map(|(place, contender)| match contender {
-            Contender::Rival(rival) if rival.is_one_store() == one_store => Some(place),
+            Contender::Rival(rival) if rival.is_one_store() == one_store && takes(*rival) => Some(place),
             Contender::Rival(_) | Contender::Ours { .. } => None,
         });
         places.filter(|place| asked.judged(*place).is_some_and(|judged| judged.right)).collect()
@@ -105,25 +116,31 @@ impl Compared {
         among.iter().copied().min_by(|a, b| asked.time(*a, by).total_cmp(&asked.time(*b, by)))
     }
 
-    /// Forebay over the best right rival, for the questions that `of` takes and where both are right.
-    pub(super) fn against_best(&self, one_store: bool, way: Way, of: impl Fn(&Asked) -> bool) -> Samples {
+    /// Forebay over the best of these rivals, for the questions that `of` takes and where both are right.
+    pub(super) fn against_best(
+        &self,
+        one_store: bool,
+        way: Way,
+        rivals: Rivals,
+        of: impl Fn(&Asked) -> bool,
+    ) -> Samples {
         let own = self.place(Contender::Ours { one_store, way });
         let asked = self.asked.iter().filter(|asked| of(asked) && asked.judged(own).is_some_and(|judged| judged.right));
         asked
             .filter_map(|asked| {
-                let best = Self::fastest(asked, &self.right_rivals(asked, one_store), Passes::All)?;
+                let best = Self::fastest(asked, &self.right_rivals(asked, one_store, rivals), Passes::All)?;
                 Some(asked.median(own) / asked.median(best))
             })
             .collect()
     }
 
     /// The same, the rival chosen by every other pass and both judged by the others. Nobody is lucky in advance.
-    pub(super) fn against_chosen_before(&self, one_store: bool, way: Way) -> Samples {
+    pub(super) fn against_chosen_before(&self, one_store: bool, way: Way, rivals: Rivals) -> Samples {
         let own = self.place(Contender::Ours { one_store, way });
         let asked = self.asked.iter().filter(|asked| asked.judged(own).is_some_and(|judged| judged.right));
         asked
-            .flat_map(|asked| {
-                let rivals = self.right_rivals(asked, one_store);
+            .flat_map(move |asked| {
+                let rivals = self.right_rivals(asked, one_store, rivals);
                 [(Passes::Even, Passes::Odd), (Passes::Odd, Passes::Even)].into_iter().filter_map(move |(by, judge)| {
                     let chosen = Self::fastest(asked, &rivals, by)?;
                     Some(asked.time(own, judge) / asked.time(chosen, judge))
@@ -134,11 +151,11 @@ impl Compared {
     }
 
     /// What choosing among the rivals by some passes costs in the others: no difference below this means anything.
-    pub(super) fn noise(&self, one_store: bool) -> Samples {
+    pub(super) fn noise(&self, one_store: bool, rivals: Rivals) -> Samples {
         self.asked
             .iter()
-            .flat_map(|asked| {
-                let rivals = self.right_rivals(asked, one_store);
+            .flat_map(move |asked| {
+                let rivals = self.right_rivals(asked, one_store, rivals);
                 [(Passes::Even, Passes::Odd), (Passes::Odd, Passes::Even)].into_iter().filter_map(move |(by, judge)| {
                     let chosen = Self::fastest(asked, &rivals, by)?;
                     let best = Self::fastest(asked, &rivals, judge)?;

@@ -17,8 +17,8 @@ use rivals::{Client, Rival};
 
 pub use self::recall::recall;
 use super::{
-    BenchError, Corpus, Effort, Report, corpus,
-    stores::{Examiner, Question, Scratch, ServerAddresses},
+    BenchError, Corpus, Effort, Report,
+    stores::{Examiner, Question, Scratch, ServerAddresses, measured},
     timing::{order, us},
 };
 use crate::{load::Progress, value::IdType, workload::scale};
@@ -75,17 +75,7 @@ pub fn glue(
         let needs = "this needs a collection with text ids, one vector, and a graph of one label";
         return Err(BenchError::Other(needs.into()));
     }
-    corpus::runtime()?.block_on(async {
-        let scratch = Scratch::new(addresses, schema).await?;
-        let outcome = tokio::select! {
-            outcome = compare(data, &scratch, options, effort, progress) => outcome,
-            _ = tokio::signal::ctrl_c() => Err(BenchError::Other("interrupted".into())),
-        };
-        let kept = scratch.remove().await?;
-        let mut report = outcome?;
-        kept.into_iter().for_each(|line| report.note(line));
-        Ok(report)
-    })
+    measured(addresses, schema, async |scratch| compare(data, scratch, options, effort, progress).await)
 }
 
 async fn compare(
@@ -127,8 +117,9 @@ async fn compare(
     let contenders = Contender::all();
     let mut asked: Vec<Asked> = questions.into_iter().map(|question| Asked::new(question, &contenders)).collect();
     for pass in 0..WARM_UP + passes {
-        for asked in &mut asked {
-            for side in order(pass, contenders.len()) {
+        for (number, asked) in asked.iter_mut().enumerate() {
+            // Whoever is asked first finds the servers busy with other data: each approach has that place as often.
+            for side in order(pass + 2 * number, contenders.len()) {
                 let Some((spent, ids)) = ask(&ours, &mut client, contenders[side], &asked.question).await? else {
                     continue;
                 };

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     bench::{
-        BenchError, Corpus, Effort, Figure, Goal, Report, corpus,
-        stores::{Examiner, Scratch, ServerAddresses, Share},
+        BenchError, Corpus, Effort, Figure, Goal, Report,
+        stores::{Examiner, Scratch, ServerAddresses, Share, measured},
     },
     load::Progress,
     workload::scale,
@@ -34,17 +34,7 @@ pub fn recall(
     effort: Effort,
     progress: &mut dyn Progress,
 ) -> Result<Report, BenchError> {
-    corpus::runtime()?.block_on(async {
-        let scratch = Scratch::new(addresses, &data.schema).await?;
-        let outcome = tokio::select! {
-            outcome = measure(data, &scratch, options, effort, progress) => outcome,
-            _ = tokio::signal::ctrl_c() => Err(BenchError::Other("interrupted".into())),
-        };
-        let kept = scratch.remove().await?;
-        let mut report = outcome?;
-        kept.into_iter().for_each(|line| report.note(line));
-        Ok(report)
-    })
+    measured(addresses, &data.schema, async |scratch| measure(data, scratch, options, effort, progress).await)
 }
 
 async fn measure(

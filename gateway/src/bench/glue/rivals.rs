@@ -56,6 +56,11 @@ impl Rival {
         }
     }
 
+    /// Whether its answers are right by construction: what is approximate may happen to be right, too.
+    pub(super) fn is_exact(self) -> bool {
+        matches!(self, Self::GraphFirst | Self::Recursive | Self::Unrolled)
+    }
+
     /// Whether it needs nothing but Postgres.
     pub(super) fn is_one_store(self) -> bool {
         matches!(self, Self::Recursive | Self::Unrolled | Self::Free)

@@ -6,8 +6,8 @@ mod paths;
 use paths::{Graph, Path, Vectors};
 
 use super::{
-    BenchError, Corpus, Effort, Figure, Goal, Report, corpus,
-    stores::{Examiner, Question, Scratch, ServerAddresses},
+    BenchError, Corpus, Effort, Figure, Goal, Report,
+    stores::{Examiner, Question, Scratch, ServerAddresses, measured},
     timing::{Samples, order},
 };
 use crate::{load::Progress, query::Filter};
@@ -36,17 +36,7 @@ pub fn overhead(
     if schema.vectors.is_empty() || schema.graph.is_none() {
         return Err(BenchError::Other("this needs a collection with a vector and a graph".into()));
     }
-    corpus::runtime()?.block_on(async {
-        let scratch = Scratch::new(addresses, schema).await?;
-        let outcome = tokio::select! {
-            outcome = measure(data, &scratch, effort, progress) => outcome,
-            _ = tokio::signal::ctrl_c() => Err(BenchError::Other("interrupted".into())),
-        };
-        let kept = scratch.remove().await?;
-        let mut report = outcome?;
-        kept.into_iter().for_each(|line| report.note(line));
-        Ok(report)
-    })
+    measured(addresses, schema, async |scratch| measure(data, scratch, effort, progress).await)
 }
 
 async fn measure(
@@ -72,8 +62,8 @@ async fn measure(
     compare(&mut report, "Neo4j, reach", Ways::Graph(graph), rounds).await?;
     report.note(format!(
         "{count} queries a statement, {rounds} alternating rounds, one client; the added time is the difference of the \
-         percentiles. What a walk reaches is put in order by a store in memory, whose time counts as added. The listener has a thread of \
-         its own; all else runs in one."
+         percentiles. What a walk reaches is put in order by one store in memory, whoever asks. The listener has a thread \
+         of its own; all else runs in one."
     ));
     Ok(report)
 }

@@ -9,8 +9,8 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::{
     backend::{
-        Access, GraphStore, Ranking, ReachRequest, Search, VectorStore, embedded::EmbeddedStore, neo4j::Neo4jGraph,
-        postgres::PgEntities,
+        Access, GraphStore, IdSet, Ranking, ReachRequest, Search, VectorStore, embedded::EmbeddedStore,
+        neo4j::Neo4jGraph, postgres::PgEntities,
     },
     bench::{
         BenchError, Corpus,
@@ -23,9 +23,10 @@ use crate::{
     cli::client::Client,
     config::{CacheConfig, ServerConfig},
     principal::Principal,
-    query::NodeRef,
+    query::{Filter, NodeRef},
     request::{Gateway, Step},
     telemetry::Metrics,
+    value::{EntityId, IdType},
 };
 
 /// How a statement gets to the server.
@@ -207,8 +208,10 @@ fn refused(error: sqlx::Error) -> BenchError {
 
 /// Walks in Neo4j.
 pub(super) struct Graph {
-    questions: Vec<(ReachRequest, Bytes)>,
+    questions: Vec<(ReachRequest, usize, Bytes)>,
     direct: neo4rs::Graph,
+    /// Ranks what was reached, whoever asks.
+    entities: Arc<EmbeddedStore>,
     store: Arc<Neo4jGraph>,
     gateways: Gateways,
 }
@@ -221,6 +224,9 @@ impl Graph {
         questions: Vec<Question>,
         entities: &Arc<EmbeddedStore>,
     ) -> Result<Self, BenchError> {
+        if data.schema.id_type != IdType::Text {
+            return Err(BenchError::Other("this needs a collection with text ids".into()));
+        }
         let missing = || BenchError::Other("this needs a Neo4j".into());
         let open = async || {
             let store = scratch.graph(&scratch.bolt()?.ok_or_else(missing)?);
@@ -241,10 +247,30 @@ impl Graph {
                 include_anchors: false,
                 scope: None,
             };
-            Some((request, walk_body(question)))
+            Some((request, question.limit, walk_body(question)))
         });
         let direct = scratch.driver()?.ok_or_else(missing)?;
-        Ok(Self { questions: questions.collect(), direct, store, gateways: Gateways::new(of(near), of(far))? })
+        let gateways = Gateways::new(of(near), of(far))?;
+        Ok(Self { questions: questions.collect(), direct, entities: entities.clone(), store, gateways })
+    }
+
+    /// The first of what was reached, as a query for them has to find them: what any client does with a walk's answer is no
+    /// part of what the gateway adds.
+    async fn rank(&self, ids: IdSet, limit: usize) -> Result<(), BenchError> {
+        let search = Search {
+            ranking: Ranking::ById,
+            filter: Filter::Everything,
+            within: Some(ids),
+            access: Access::IdsThenFilter,
+            threshold: None,
+            excluded: Vec::new(),
+            exact: true,
+            expected: limit,
+            widens: false,
+        };
+        let ctx = patient();
+        std::hint::black_box(self.entities.search(&ctx, search).await?.next(&ctx, limit).await?);
+        Ok(())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -258,20 +284,25 @@ impl Graph {
 
     /// The time of an answer in microseconds.
     pub(super) async fn ask(&mut self, path: Path, number: usize) -> Result<f64, BenchError> {
-        let (request, body) = &self.questions[number];
+        let (request, limit, body) = &self.questions[number];
+        let limit = *limit;
         let ctx = patient();
         let query = self.store.reach_query(request);
         let started = Instant::now();
         match path {
             Path::Direct => {
-                let failed = |error| BenchError::Other(format!("Neo4j, asked directly: {error}"));
-                let mut stream = self.direct.execute(query).await.map_err(failed)?;
-                while let Some(row) = stream.next().await.map_err(failed)? {
-                    std::hint::black_box(row);
+                let failed = |error: String| BenchError::Other(format!("Neo4j, asked directly: {error}"));
+                let mut stream = self.direct.execute(query).await.map_err(|error| failed(error.to_string()))?;
+                let mut reached: Vec<EntityId> = Vec::new();
+                while let Some(row) = stream.next().await.map_err(|error| failed(error.to_string()))? {
+                    let ids: Vec<String> = row.get("ids").map_err(|error| failed(error.to_string()))?;
+                    reached.extend(ids.into_iter().map(|id| EntityId::Text(id.into())));
                 }
+                self.rank(IdSet::from_ids(reached), limit).await?;
             }
             Path::Store => {
-                std::hint::black_box(self.store.reach(&ctx, request).await?);
+                let reached = self.store.reach(&ctx, request).await?;
+                self.rank(reached.ids, limit).await?;
             }
             Path::InProcess | Path::Http => self.gateways.ask(path, body).await?,
         }

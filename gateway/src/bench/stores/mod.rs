@@ -7,7 +7,7 @@ mod scratch;
 
 pub(super) use names::Names;
 pub(super) use question::{Examiner, Judged, Question, Share, Within, patient};
-pub(super) use scratch::{Scratch, connect};
+pub(super) use scratch::{Scratch, connect, measured};
 
 /// Servers that a benchmark may use. It makes a database, and labels, of its own.
 #[derive(Debug, Clone)]

@@ -14,12 +14,15 @@ use crate::{
             write::{Target, write},
         },
     },
-    bench::BenchError,
+    bench::{BenchError, Report, corpus},
     catalog::CollectionSchema,
     config::{BreakerConfig, PoolConfig},
     load::Progress,
     pool::Settings,
 };
+
+/// Statements that a direct connection keeps prepared: all that a benchmark asks on it. An application has fewer.
+const PREPARED: usize = 1_024;
 
 /// Longest time of one statement.
 const STATEMENT: Duration = Duration::from_secs(60);
@@ -31,6 +34,25 @@ pub(in crate::bench) struct Scratch {
     /// Names of what is in it.
     pub(in crate::bench) names: Names,
     schema: Arc<CollectionSchema>,
+}
+
+/// Makes a place for one run, measures there, and takes it away again, whatever comes of it.
+pub(in crate::bench) fn measured(
+    addresses: &ServerAddresses,
+    schema: &Arc<CollectionSchema>,
+    measure: impl AsyncFnOnce(&Scratch) -> Result<Report, BenchError>,
+) -> Result<Report, BenchError> {
+    corpus::runtime()?.block_on(async {
+        let scratch = Scratch::new(addresses, schema).await?;
+        let outcome = tokio::select! {
+            outcome = measure(&scratch) => outcome,
+            _ = tokio::signal::ctrl_c() => Err(BenchError::Other("interrupted".into())),
+        };
+        let kept = scratch.remove().await?;
+        let mut report = outcome?;
+        kept.into_iter().for_each(|line| report.note(line));
+        Ok(report)
+    })
 }
 
 impl Scratch {
@@ -152,7 +174,9 @@ fn settings() -> Settings {
 /// A connection of its own.
 pub(in crate::bench) async fn connect(url: &str) -> Result<PgConnection, BenchError> {
     let options: PgConnectOptions = url.parse().map_err(not_connected)?;
-    PgConnection::connect_with(&options.disable_statement_logging()).await.map_err(not_connected)
+    PgConnection::connect_with(&options.statement_cache_capacity(PREPARED).disable_statement_logging())
+        .await
+        .map_err(not_connected)
 }
 
 async fn execute(connection: &mut PgConnection, text: &str) -> Result<(), BenchError> {

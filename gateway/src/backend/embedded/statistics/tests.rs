@@ -107,7 +107,7 @@ async fn costs_are_positive_and_a_refresh_counts_as_one_epoch() {
         let (vector, graph) = (VectorStore::statistics(store.as_ref()), GraphStore::statistics(store.as_ref()));
         assert_eq!((vector.epoch, graph.epoch), (2, 2));
         let VectorCosts { call_us, score_ns, order_ns, test_ns, index_ns, id_ns, fetch_ns, hit_ns, .. } = vector.costs;
-        let GraphCosts { call_us: graph_us, edge_ns, node_ns } = graph.costs;
+        let GraphCosts { call_us: graph_us, edge_ns, node_ns, .. } = graph.costs;
         for cost in
             [call_us, score_ns, order_ns, test_ns, index_ns, id_ns, fetch_ns, hit_ns, graph_us, edge_ns, node_ns]
         {

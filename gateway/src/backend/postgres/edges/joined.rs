@@ -32,15 +32,15 @@ pub(super) fn statement(
     let start = Start::new(layout, &mut statement, anchors, request)?;
     let hops = request.walk.hops;
     statement.push(&start.anchors());
-    statement.push(&start.steps.levels("l", hops, false, start.foreign.as_ref(), |_| None));
+    statement.push(&start.steps.levels("l", hops.saturating_sub(1), false, start.foreign.as_ref(), |_| None));
+    let all = start.steps.all_but("l", hops, start.foreign.as_ref());
     // An anchor that does not exist is no entity either.
-    let levels = if request.include_anchors { 0..=hops } else { 1..=hops };
-    let levels: Vec<String> = levels.map(|level| format!("(SELECT ids FROM l{level})")).collect();
+    let ids = if request.include_anchors { "s.ids || (SELECT ids FROM l0)" } else { "s.ids" };
     statement.push(&format!(
-        ", r AS MATERIALIZED (SELECT {} AS ids) SELECT ({}), (SELECT coalesce(cardinality(ids), 0)::int8 FROM r), h.ids, h.keys \
+        ", r AS MATERIALIZED (SELECT {ids} AS ids FROM ({all}) s) \
+         SELECT ({}), (SELECT coalesce(cardinality(ids), 0)::int8 FROM r), h.ids, h.keys \
          FROM (SELECT array_agg(f.id) AS ids, array_agg(f.k) AS keys FROM (",
-        levels.join(" || "),
-        start.missing()
+        start.missing_if(anchors, request),
     ));
     let reached = start.steps.array("r");
     rank(nodes, &mut statement, search, &reached, n)?;

@@ -57,6 +57,7 @@ pub(super) async fn costs(
         call_us,
         edge_ns: ((kept - empty) * 1e3 / edges as f64).max(10.0),
         node_ns: ((sent - kept) * 1e3 / reached.max(1.0)).max(10.0),
+        ..TYPICAL
     })
 }
 

@@ -39,6 +39,11 @@ impl<'a> Anchors<'a> {
         Self { all: &request.anchors, ids }
     }
 
+    /// Whether the anchors exist if anything is reached: one that has an edge does.
+    pub(super) fn exist_if_reached(&self, request: &ReachRequest) -> bool {
+        self.ids.len() == 1 && !request.include_anchors
+    }
+
     /// Of the anchors only these.
     pub(super) fn only(self, ids: Vec<EntityId>) -> Self {
         Self { ids, ..self }
@@ -88,6 +93,14 @@ impl<'a> Start<'a> {
         match &self.steps.layout.nodes {
             Some(nodes) => self.anchors_but(&[in_table(nodes)]),
             None => self.unknown(),
+        }
+    }
+
+    /// The same; nothing where the answer says it by itself, see [`Anchors::exist_if_reached`].
+    pub(super) fn missing_if(&self, anchors: &Anchors<'_>, request: &ReachRequest) -> String {
+        match anchors.exist_if_reached(request) {
+            true => format!("SELECT NULL::{}", self.steps.layout.array_type()),
+            false => self.missing(),
         }
     }
 
@@ -144,32 +157,36 @@ pub(super) fn statement(
     let hops = request.walk.hops;
     statement.push(&start.anchors());
     statement.push(&start.steps.levels("l", hops, false, start.foreign.as_ref(), |_| None));
-    statement.push(&format!(" SELECT ({})", start.missing()));
+    statement.push(&format!(" SELECT ({})", start.missing_if(anchors, request)));
     for hop in 1..=hops {
         statement.push(&format!(", (SELECT ids FROM l{hop})"));
     }
     Ok(statement)
 }
 
-/// The answer in the statement's row, given the anchors that do not exist.
+/// The nodes that are reached, without anchors, in the statement's row.
 ///
 /// # Errors
 /// What is there instead.
-pub(super) fn read(
-    layout: &EdgeLayout,
-    mut anchors: Anchors<'_>,
-    request: &ReachRequest,
-    unknown: Vec<EntityId>,
-    row: &PgRow,
-) -> Result<Reach, String> {
-    let unknown = anchors.unknown(unknown);
+pub(super) fn reached(layout: &EdgeLayout, request: &ReachRequest, row: &PgRow) -> Result<Vec<EntityId>, String> {
     let mut ids = Vec::new();
     for hop in 1..=usize::from(request.walk.hops) {
         ids.append(&mut layout.source.decode_array(row, hop)?);
     }
+    Ok(ids)
+}
+
+/// The answer, given what is reached and the anchors that do not exist.
+pub(super) fn answer(
+    mut anchors: Anchors<'_>,
+    request: &ReachRequest,
+    unknown: Vec<EntityId>,
+    mut ids: Vec<EntityId>,
+) -> Reach {
+    let unknown = anchors.unknown(unknown);
     let examined = ids.len() as u64;
     if request.include_anchors {
         ids.append(&mut anchors.ids);
     }
-    Ok(Reach { ids: IdSet::from_ids(ids), unknown, examined })
+    Reach { ids: IdSet::from_ids(ids), unknown, examined }
 }

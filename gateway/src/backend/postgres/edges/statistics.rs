@@ -34,7 +34,7 @@ const WHOLE: f64 = 100_000.0;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Typical of a server on the same network.
-pub(super) const TYPICAL: GraphCosts = GraphCosts { call_us: 300.0, edge_ns: 300.0, node_ns: 300.0 };
+pub(super) const TYPICAL: GraphCosts = GraphCosts { call_us: 300.0, edge_ns: 300.0, node_ns: 300.0, start_ns: 2_000.0 };
 
 /// Before anything was asked.
 pub(super) fn unknown(edges: &EdgeTable) -> GraphStatistics {

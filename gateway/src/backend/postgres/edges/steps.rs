@@ -112,13 +112,28 @@ impl<'a> Steps<'a> {
         for hop in 1..=hops {
             let steps = self.after_level(&format!("{name}{}", hop - 1), held(hop).as_ref(), backwards);
             let seen = union(name, 0..hop);
-            let own = foreign.map(|foreign| format!(" WHERE NOT {}", foreign.has("s.id"))).unwrap_or_default();
+            let own = not_foreign(foreign);
             text.push_str(&format!(
                 ", {name}{hop} AS MATERIALIZED (SELECT array_agg(s.id) AS ids FROM ({steps} EXCEPT ({seen})) s{own})"
             ));
         }
         text
     }
+
+    /// A query for the array of all nodes (`ids`) from one to `hops` steps from those in `{name}0`, given the levels but
+    /// the last, which nothing leaves and which needs no place of its own.
+    pub(super) fn all_but(&self, name: &str, hops: u8, foreign: Option<&Foreign<'_>>) -> String {
+        let last = hops.saturating_sub(1);
+        let mut found: Vec<String> =
+            (1..=last).map(|hop| format!("SELECT unnest(ids) AS id FROM {name}{hop}")).collect();
+        found.push(self.after_level(&format!("{name}{last}"), None, false));
+        let (found, own) = (found.join(" UNION ALL "), not_foreign(foreign));
+        format!("SELECT array_agg(s.id) AS ids FROM ({found} EXCEPT (SELECT unnest(ids) FROM {name}0)) s{own}")
+    }
+}
+
+fn not_foreign(foreign: Option<&Foreign<'_>>) -> String {
+    foreign.map(|foreign| format!(" WHERE NOT {}", foreign.has("s.id"))).unwrap_or_default()
 }
 
 impl Held {

@@ -156,6 +156,23 @@ impl PgGraph {
         self.unknown_of(ctx, request, &missing).await
     }
 
+    /// The same after a walk that reached something or not, which may say all.
+    async fn unknown_after(
+        &self,
+        ctx: &CallContext,
+        layout: &EdgeLayout,
+        request: &ReachRequest,
+        row: &PgRow,
+        reached: bool,
+    ) -> Result<Vec<EntityId>, BackendError> {
+        let anchors = Anchors::of(layout, self.label(), request);
+        match (anchors.exist_if_reached(request), reached) {
+            (false, _) => self.unknown(ctx, layout, request, row).await,
+            (true, true) => Ok(Vec::new()),
+            (true, false) => self.unknown_of(ctx, request, &anchors.ids).await,
+        }
+    }
+
     /// Which of some anchors do not exist.
     async fn unknown_of(
         &self,
@@ -193,9 +210,9 @@ impl PgGraph {
             joined::statement(layout, &Anchors::of(layout, self.label(), request), request, search, n)
         };
         let (layout, row) = self.row(ctx, "rank-reached", edges, build).await?;
-        let unknown = self.unknown(ctx, &layout, request, &row).await?;
-        let unknown = Anchors::of(&layout, self.label(), request).unknown(unknown);
         let (page, reached) = joined::read(&layout, search, n, &row).map_err(|problem| self.failed(problem))?;
+        let unknown = self.unknown_after(ctx, &layout, request, &row, reached > 0).await?;
+        let unknown = Anchors::of(&layout, self.label(), request).unknown(unknown);
         Ok(ReachedPage { page, unknown, reached })
     }
 
@@ -246,9 +263,9 @@ impl GraphStore for PgGraph {
         let build =
             |layout: &EdgeLayout| reach::statement(layout, &Anchors::of(layout, self.label(), request), request);
         let (layout, row) = self.row(ctx, "reach", edges, build).await?;
-        let unknown = self.unknown(ctx, &layout, request, &row).await?;
-        let anchors = Anchors::of(&layout, self.label(), request);
-        reach::read(&layout, anchors, request, unknown, &row).map_err(|problem| self.failed(problem))
+        let ids = reach::reached(&layout, request, &row).map_err(|problem| self.failed(problem))?;
+        let unknown = self.unknown_after(ctx, &layout, request, &row, !ids.is_empty()).await?;
+        Ok(reach::answer(Anchors::of(&layout, self.label(), request), request, unknown, ids))
     }
 
     async fn check(
