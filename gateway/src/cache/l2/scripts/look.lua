@@ -1,0 +1,33 @@
+-- The entry of a key, or else the lease to fill it.
+-- KEYS: entry, lease, fence.
+-- ARGV: the lease's length in ms, the fence's in ms; the length, first and last 64 bytes of an entry that is of no use.
+-- Returns {'found', entry}, {'yours', fence}, {'theirs', ms that it lasts} or {'none', why}; a third item if what is under
+-- the entry's name is not a string.
+
+local entry = redis.pcall('GET', KEYS[1])
+local odd = nil
+if type(entry) == 'table' then odd = 'odd' end
+if type(entry) == 'string' then
+    local refused = #entry == tonumber(ARGV[3])
+        and string.sub(entry, 1, 64) == ARGV[4] and string.sub(entry, -64) == ARGV[5]
+    if not refused then return {'found', entry} end
+end
+
+local length = tonumber(ARGV[1])
+local left = redis.call('PTTL', KEYS[2])
+-- What never ends, or much later, is nobody's lease.
+if left > 0 and left <= length then return {'theirs', left, odd} end
+
+-- Above every fence before it, that of a counter that was lost included.
+local time = redis.call('TIME')
+local fence = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local last = redis.pcall('GET', KEYS[3])
+if type(last) == 'string' then last = tonumber(last) else last = nil end
+if last and last < 2 ^ 53 - 1 and last >= fence then fence = last + 1 end
+fence = string.format('%.0f', fence)
+
+local remembered = redis.pcall('SET', KEYS[3], fence, 'PX', ARGV[2])
+if remembered.err then return {'none', remembered.err, odd} end
+local taken = redis.pcall('SET', KEYS[2], fence, 'PX', length)
+if taken.err then return {'none', taken.err, odd} end
+return {'yours', fence, odd}

@@ -1,0 +1,189 @@
+//! What look-ups, writers and leases of the tier share.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use redis::{ErrorKind, ServerErrorKind, Value};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    gate::Gate,
+    lease::Held,
+    names::{Names, Thing},
+    queue::Queue,
+    scripts::Scripts,
+};
+use crate::{
+    cache::{
+        FarStatistics, Flaw, LookupOutcome, Sought, StoreOutcome, Stored, StoredPayload, WallTime,
+        codec::NoDictionaries,
+        coherence::Coherence,
+        format,
+        redis::{RedisFault, RedisLink},
+    },
+    config::L2Config,
+};
+
+/// Compression makes of an entry a tenth at the very best: what is larger than so many times the largest entry will not fit.
+const BEST_RATIO: u64 = 10;
+
+/// Everything about the tier but its tasks.
+pub(super) struct Shared {
+    pub(super) link: Arc<RedisLink>,
+    pub(super) names: Names,
+    pub(super) scripts: Scripts,
+    pub(super) coherence: Arc<dyn Coherence>,
+    /// Whether look-ups are made.
+    pub(super) reads: Arc<Gate>,
+    /// Whether entries are written: a full server may be read.
+    pub(super) writes: Arc<Gate>,
+    pub(super) queue: Arc<Queue<Job>>,
+    pub(super) counts: Counts,
+    pub(super) budget: Duration,
+    pub(super) ttl: Duration,
+    pub(super) max_entry: u64,
+    min_cost: Duration,
+}
+
+/// An entry to be written.
+pub(super) struct Job {
+    pub(super) sought: Sought,
+    pub(super) entry: Arc<Stored>,
+    /// Under this lease, and only if nobody has a newer one.
+    pub(super) lease: Option<Held>,
+}
+
+/// Since the start.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) written: AtomicU64,
+    pub(super) dropped: AtomicU64,
+    pub(super) failed: AtomicU64,
+    flaws: [AtomicU64; Flaw::ALL.len()],
+}
+
+/// One more.
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Counts {
+    fn flaw(&self, flaw: Flaw) {
+        let position = Flaw::ALL.iter().position(|other| *other == flaw);
+        count(&self.flaws[position.expect("all are there")]);
+    }
+}
+
+impl Shared {
+    pub(super) fn new(link: Arc<RedisLink>, config: &L2Config, coherence: Arc<dyn Coherence>) -> Arc<Self> {
+        let names = Names::new(&config.prefix);
+        Arc::new(Self {
+            link,
+            scripts: Scripts::new(names.clone()),
+            names,
+            coherence,
+            reads: Gate::new(),
+            writes: Gate::new(),
+            queue: Queue::new(config.max_queued_bytes),
+            counts: Counts::default(),
+            budget: Duration::from_millis(config.budget_ms),
+            ttl: Duration::from_millis(config.ttl_ms),
+            max_entry: config.max_entry_bytes,
+            min_cost: Duration::from_secs_f64(config.min_cost_ms.max(0.0) / 1e3),
+        })
+    }
+
+    /// Looks for all of these at once. Each is a request of its own, which go out together: on a Cluster they have several
+    /// nodes, of which one may be away, and what lies under one name may be something else.
+    pub(super) async fn get(&self, sought: &[Sought]) -> Vec<Result<Stored, LookupOutcome>> {
+        if sought.is_empty() {
+            return Vec::new();
+        }
+        let Some(attempt) = self.reads.enter() else { return vec_of(sought.len(), LookupOutcome::Skipped) };
+        let until = Instant::now() + self.budget;
+        let replies = join_all(sought.iter().map(|sought| async move {
+            let mut command = redis::cmd("GET");
+            command.arg(self.names.of(&sought.key, Thing::Entry));
+            match timeout_at(until, self.link.query(&command)).await {
+                Ok(reply) => reply.map_err(Unread::Failed),
+                Err(_) => Err(Unread::TooSlow),
+            }
+        }))
+        .await;
+        // One node that answers is enough to go on asking.
+        if replies.iter().any(|reply| reply.as_ref().is_ok_and(|_| true) || is_wrong_type(reply)) {
+            attempt.answered();
+        } else {
+            attempt.failed();
+        }
+        let read = |(reply, sought)| match reply {
+            Ok(Value::Nil) => Err(LookupOutcome::Miss),
+            Ok(Value::BulkString(bytes)) => self.decode(sought, &bytes),
+            Ok(_) => Err(self.damaged(Flaw::NotAnEntry)),
+            Err(Unread::TooSlow) => Err(LookupOutcome::TooSlow),
+            failed if is_wrong_type(&failed) => Err(self.damaged(Flaw::NotAnEntry)),
+            Err(Unread::Failed(_)) => Err(LookupOutcome::Failed),
+        };
+        replies.into_iter().zip(sought).map(read).collect()
+    }
+
+    /// What bytes from Redis mean.
+    pub(super) fn decode(&self, sought: &Sought, bytes: &[u8]) -> Result<Stored, LookupOutcome> {
+        format::decode(sought, bytes, &NoDictionaries).map_err(|flaw| self.damaged(flaw))
+    }
+
+    pub(super) fn damaged(&self, flaw: Flaw) -> LookupOutcome {
+        self.counts.flaw(flaw);
+        LookupOutcome::Damaged
+    }
+
+    /// Takes an entry to be written. A lease that comes with it ends when that is done, or will not be.
+    pub(super) fn put(&self, sought: Sought, entry: Arc<Stored>, lease: Option<Held>) -> StoreOutcome {
+        if entry.cost < self.min_cost {
+            return StoreOutcome::TooCheap;
+        }
+        if self.time_to_live(&entry, self.coherence.now()).is_none() {
+            return StoreOutcome::NotWanted;
+        }
+        let bytes = weight(&entry.payload);
+        if bytes > self.max_entry.saturating_mul(BEST_RATIO) {
+            return StoreOutcome::TooLarge;
+        }
+        if !self.writes.is_open_to_some() {
+            return StoreOutcome::Unavailable;
+        }
+        // Others wait for what a lease was taken for.
+        let urgent = lease.is_some();
+        match self.queue.push(Job { sought, entry, lease }, bytes, urgent) {
+            Ok(()) => StoreOutcome::Stored,
+            Err(_) => {
+                count(&self.counts.dropped);
+                StoreOutcome::QueueFull
+            }
+        }
+    }
+
+    /// How long an entry is to live; `None` if it is over already.
+    pub(super) fn time_to_live(&self, entry: &Stored, now: WallTime) -> Option<Duration> {
+        Some(entry.expires.since(now).min(self.ttl)).filter(|left| *left >= Duration::from_millis(1))
+    }
+
+    pub(super) fn statistics(&self) -> FarStatistics {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        FarStatistics {
+            held: None,
+            queued: self.queue.len() as u64,
+            written: read(&self.counts.written),
+            dropped: read(&self.counts.dropped),
+            failed: read(&self.counts.failed),
+            evicted: 0,
+            flaws: std::array::from_fn(|flaw| read(&self.counts.flaws[flaw])),
+        }
+    }
+}
