@@ -1,0 +1,1 @@
+//! The format on its own.
