@@ -42,7 +42,7 @@ impl RedisTier {
     ///
     /// # Panics
     /// Outside a Tokio runtime.
-    pub fn new(link: Arc<RedisLink>, config: &L2Config, coherence: Arc<dyn Coherence>) -> Arc<Self> {
+    pub fn new(link: RedisLink, config: &L2Config, coherence: Arc<dyn Coherence>) -> Arc<Self> {
         let shared = Shared::new(link, config, coherence);
         let mut writers = JoinSet::new();
         for _ in 0..WRITERS {

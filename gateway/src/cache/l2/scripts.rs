@@ -1,12 +1,14 @@
 //! What Redis does in one step. Each script touches the things of one key only.
 
-use redis::{Cmd, ErrorKind, ServerErrorKind, Value};
+use std::time::Duration;
 
-use super::{
-    link::{Link, Unanswered},
-    names::{Names, Thing},
+use redis::Value;
+
+use super::names::{Names, Thing};
+use crate::cache::{
+    Digest,
+    redis::{RedisError, RedisLink, Script},
 };
-use crate::cache::Digest;
 
 /// A lease ends so long after its holder was last heard of, in milliseconds.
 pub(super) const LEASE_MS: u64 = 2_000;
@@ -20,17 +22,12 @@ const ENDS: usize = 64;
 
 /// The scripts.
 pub(super) struct Scripts {
+    link: RedisLink,
     names: Names,
     look: Script,
     renew: Script,
     release: Script,
     store: Script,
-}
-
-/// A script and its digest, by which a server knows it that has run it.
-struct Script {
-    code: &'static str,
-    digest: String,
 }
 
 /// What a look at a key found.
@@ -40,28 +37,23 @@ pub(super) enum Look {
     Found(Vec<u8>),
     /// None, and it is the caller's to fill. Its number is above those of everyone before.
     Yours(Fence),
-    /// None, and somebody fills it; the lease ends after so many milliseconds if nothing is heard of them.
-    Theirs(u64),
-    /// None, and no lease is to be had: Redis is full, or a replica, or does not allow it.
-    None(String),
+    /// None, and somebody fills it; the lease ends after this time if nothing is heard of them.
+    Theirs(Duration),
 }
 
 /// The number of a lease, as Redis writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fence(String);
+pub(super) struct Fence(Vec<u8>);
 
 /// An entry that was found and is of no use: a look passes over it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Refused {
+pub(super) struct Refused(Option<Ends>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ends {
     length: usize,
     first: Vec<u8>,
     last: Vec<u8>,
-}
-
-impl Script {
-    fn new(code: &'static str) -> Self {
-        Self { code, digest: redis::Script::new(code).get_hash().to_owned() }
-    }
 }
 
 impl Refused {
@@ -69,13 +61,14 @@ impl Refused {
     pub(super) fn entry(bytes: &[u8]) -> Self {
         let ends = ENDS.min(bytes.len());
         let (first, last) = (bytes[..ends].to_vec(), bytes[bytes.len() - ends..].to_vec());
-        Self { length: bytes.len(), first, last }
+        Self(Some(Ends { length: bytes.len(), first, last }))
     }
 }
 
 impl Scripts {
-    pub(super) fn new(names: Names) -> Self {
+    pub(super) fn new(link: RedisLink, names: Names) -> Self {
         Self {
+            link,
             names,
             look: Script::new(include_str!("scripts/look.lua")),
             renew: Script::new(include_str!("scripts/renew.lua")),
@@ -86,94 +79,75 @@ impl Scripts {
 
     /// Looks for an entry, and takes the lease where there is none. The second value says that what lies under the entry's
     /// name is something else.
-    pub(super) async fn look(&self, link: &Link, key: &Digest, refused: &Refused) -> Result<(Look, bool), Unanswered> {
-        // An entry of length 0 is none that was refused, but no entry either.
-        let length = if *refused == Refused::default() { -1 } else { refused.length as i64 };
-        let reply = self
-            .run(&self.look, link, key, &[Thing::Entry, Thing::Lease, Thing::Fence], |command| {
-                command.arg(LEASE_MS).arg(FENCE_MS).arg(length).arg(&refused.first).arg(&refused.last);
-            })
-            .await?;
-        read_look(reply).ok_or(Unanswered::Nonsense)
+    pub(super) async fn look(
+        &self,
+        key: &Digest,
+        refused: &Refused,
+        within: Duration,
+    ) -> Result<(Look, bool), RedisError> {
+        let (length, first, last) = match &refused.0 {
+            Some(ends) => (ends.length.to_string(), &ends.first[..], &ends.last[..]),
+            None => ("-1".into(), &[][..], &[][..]),
+        };
+        let things = [Thing::Entry, Thing::Lease, Thing::Fence];
+        let arguments = [&decimal(LEASE_MS)[..], &decimal(FENCE_MS), length.as_bytes(), first, last];
+        let reply = self.run(&self.look, key, &things, &arguments, within).await?;
+        read_look(reply).ok_or_else(|| RedisError::Nonsense("that is no reply of this script".into()))
     }
 
     /// Makes a lease last longer; whether it is still this one's.
-    pub(super) async fn renew(&self, link: &Link, key: &Digest, fence: &Fence) -> Result<bool, Unanswered> {
-        let reply = self
-            .run(&self.renew, link, key, &[Thing::Lease, Thing::Fence], |command| {
-                command.arg(&fence.0).arg(LEASE_MS).arg(FENCE_MS);
-            })
-            .await?;
+    pub(super) async fn renew(&self, key: &Digest, fence: &Fence, within: Duration) -> Result<bool, RedisError> {
+        let arguments = [&fence.0[..], &decimal(LEASE_MS), &decimal(FENCE_MS)];
+        let reply = self.run(&self.renew, key, &[Thing::Lease, Thing::Fence], &arguments, within).await?;
         Ok(reply == Value::Int(1))
     }
 
     /// Ends a lease, where it is still this one's.
-    pub(super) async fn release(&self, link: &Link, key: &Digest, fence: &Fence) -> Result<(), Unanswered> {
-        let reply = self.run(&self.release, link, key, &[Thing::Lease], |command| {
-            command.arg(&fence.0);
-        });
-        reply.await.map(drop)
+    pub(super) async fn release(&self, key: &Digest, fence: &Fence, within: Duration) -> Result<(), RedisError> {
+        self.run(&self.release, key, &[Thing::Lease], &[&fence.0[..]], within).await.map(drop)
     }
 
     /// Writes an entry and ends the lease, where nobody has a newer one; whether it did.
     pub(super) async fn store(
         &self,
-        link: &Link,
         key: &Digest,
         fence: &Fence,
         entry: &[u8],
-        ttl_ms: u64,
-    ) -> Result<bool, Unanswered> {
-        let reply = self
-            .run(&self.store, link, key, &[Thing::Entry, Thing::Lease, Thing::Fence], |command| {
-                command.arg(&fence.0).arg(entry).arg(ttl_ms);
-            })
-            .await?;
-        Ok(reply == Value::Int(1))
+        ttl: Duration,
+        within: Duration,
+    ) -> Result<bool, RedisError> {
+        let things = [Thing::Entry, Thing::Lease, Thing::Fence];
+        let arguments = [&fence.0[..], entry, &decimal(ttl.as_millis() as u64)];
+        Ok(self.run(&self.store, key, &things, &arguments, within).await? == Value::Int(1))
     }
 
-    /// Runs a script by its digest, and in full where the server does not know it: that goes to the node that has the key,
-    /// while loading it would need all of them.
     async fn run(
         &self,
         script: &Script,
-        link: &Link,
         key: &Digest,
         things: &[Thing],
-        arguments: impl Fn(&mut Cmd),
-    ) -> Result<Value, Unanswered> {
-        let command = |name: &str, script: &str| {
-            let mut command = redis::cmd(name);
-            command.arg(script).arg(things.len());
-            for &thing in things {
-                command.arg(self.names.of(key, thing));
-            }
-            arguments(&mut command);
-            command
-        };
-        match link.ask(&command("EVALSHA", &script.digest)).await {
-            Err(Unanswered::Refused(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                link.ask(&command("EVAL", script.code)).await
-            }
-            answered => answered,
-        }
+        arguments: &[&[u8]],
+        within: Duration,
+    ) -> Result<Value, RedisError> {
+        let names: Vec<String> = things.iter().map(|&thing| self.names.of(key, thing)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.link.script(script, &names, arguments, within).await
     }
+}
+
+fn decimal(number: u64) -> Vec<u8> {
+    number.to_string().into_bytes()
 }
 
 /// The reply of `look.lua`; `None` where it is something else.
 fn read_look(reply: Value) -> Option<(Look, bool)> {
     let Value::Array(items) = reply else { return None };
     let mut items = items.into_iter();
-    let (what, detail, odd) = (items.next()?, items.next()?, items.next());
-    let text = |value: Value| match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
-        _ => None,
-    };
-    let look = match (text(what)?.as_str(), detail) {
-        ("found", Value::BulkString(bytes)) => Look::Found(bytes),
-        ("yours", fence) => Look::Yours(Fence(text(fence)?)),
-        ("theirs", Value::Int(left)) => Look::Theirs(u64::try_from(left).ok()?),
-        ("none", why) => Look::None(text(why)?),
+    let (Value::BulkString(what), detail, odd) = (items.next()?, items.next()?, items.next()) else { return None };
+    let look = match (&what[..], detail) {
+        (b"found", Value::BulkString(bytes)) => Look::Found(bytes),
+        (b"yours", Value::BulkString(fence)) => Look::Yours(Fence(fence)),
+        (b"theirs", Value::Int(left)) => Look::Theirs(Duration::from_millis(u64::try_from(left).ok()?)),
         _ => return None,
     };
     Some((look, odd.is_some_and(|odd| odd != Value::Nil)))

@@ -8,9 +8,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
-use redis::{ErrorKind, ServerErrorKind, Value};
-use tokio::time::{Instant, timeout_at};
+use redis::Value;
 
 use super::{
     gate::Gate,
@@ -25,7 +23,7 @@ use crate::{
         codec::NoDictionaries,
         coherence::Coherence,
         format,
-        redis::{RedisFault, RedisLink},
+        redis::{RedisError, RedisLink, Refusal},
     },
     config::L2Config,
 };
@@ -35,7 +33,7 @@ const BEST_RATIO: u64 = 10;
 
 /// Everything about the tier but its tasks.
 pub(super) struct Shared {
-    pub(super) link: Arc<RedisLink>,
+    pub(super) link: RedisLink,
     pub(super) names: Names,
     pub(super) scripts: Scripts,
     pub(super) coherence: Arc<dyn Coherence>,
@@ -81,11 +79,11 @@ impl Counts {
 }
 
 impl Shared {
-    pub(super) fn new(link: Arc<RedisLink>, config: &L2Config, coherence: Arc<dyn Coherence>) -> Arc<Self> {
+    pub(super) fn new(link: RedisLink, config: &L2Config, coherence: Arc<dyn Coherence>) -> Arc<Self> {
         let names = Names::new(&config.prefix);
         Arc::new(Self {
+            scripts: Scripts::new(link.clone(), names.clone()),
             link,
-            scripts: Scripts::new(names.clone()),
             names,
             coherence,
             reads: Gate::new(),
@@ -105,19 +103,18 @@ impl Shared {
         if sought.is_empty() {
             return Vec::new();
         }
-        let Some(attempt) = self.reads.enter() else { return vec_of(sought.len(), LookupOutcome::Skipped) };
-        let until = Instant::now() + self.budget;
-        let replies = join_all(sought.iter().map(|sought| async move {
+        let Some(attempt) = self.reads.enter() else {
+            return sought.iter().map(|_| Err(LookupOutcome::Skipped)).collect();
+        };
+        let command = |sought: &Sought| {
             let mut command = redis::cmd("GET");
             command.arg(self.names.of(&sought.key, Thing::Entry));
-            match timeout_at(until, self.link.query(&command)).await {
-                Ok(reply) => reply.map_err(Unread::Failed),
-                Err(_) => Err(Unread::TooSlow),
-            }
-        }))
-        .await;
+            command
+        };
+        let commands: Vec<_> = sought.iter().map(command).collect();
+        let replies = self.link.query_all(&commands, self.budget).await;
         // One node that answers is enough to go on asking.
-        if replies.iter().any(|reply| reply.as_ref().is_ok_and(|_| true) || is_wrong_type(reply)) {
+        if replies.iter().any(|reply| reply.as_ref().map_or_else(is_wrong_type, |_| true)) {
             attempt.answered();
         } else {
             attempt.failed();
@@ -126,9 +123,8 @@ impl Shared {
             Ok(Value::Nil) => Err(LookupOutcome::Miss),
             Ok(Value::BulkString(bytes)) => self.decode(sought, &bytes),
             Ok(_) => Err(self.damaged(Flaw::NotAnEntry)),
-            Err(Unread::TooSlow) => Err(LookupOutcome::TooSlow),
-            failed if is_wrong_type(&failed) => Err(self.damaged(Flaw::NotAnEntry)),
-            Err(Unread::Failed(_)) => Err(LookupOutcome::Failed),
+            Err(error) if is_wrong_type(&error) => Err(self.damaged(Flaw::NotAnEntry)),
+            Err(error) => Err(outcome(&error)),
         };
         replies.into_iter().zip(sought).map(read).collect()
     }
@@ -185,5 +181,28 @@ impl Shared {
             evicted: 0,
             flaws: std::array::from_fn(|flaw| read(&self.counts.flaws[flaw])),
         }
+    }
+}
+
+/// Bytes that an entry holds in memory.
+pub(super) fn weight(payload: &StoredPayload) -> u64 {
+    let bytes = match payload {
+        StoredPayload::Answer { body, groups, .. } => body.len() + groups.weight(),
+        // Parts of a stage are shared, so that this copies none.
+        stage => stage.clone().into_stage().map_or(0, |stage| stage.weight()),
+    };
+    bytes as u64
+}
+
+/// What lies under the name is not a string.
+fn is_wrong_type(error: &RedisError) -> bool {
+    matches!(error, RedisError::Refused { why: Refusal::WrongType, .. })
+}
+
+/// What an error means to a look-up.
+pub(super) fn outcome(error: &RedisError) -> LookupOutcome {
+    match error {
+        RedisError::TimedOut => LookupOutcome::TooSlow,
+        RedisError::Unreachable(_) | RedisError::Refused { .. } | RedisError::Nonsense(_) => LookupOutcome::Failed,
     }
 }

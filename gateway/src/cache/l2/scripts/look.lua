@@ -1,12 +1,15 @@
 -- The entry of a key, or else the lease to fill it.
 -- KEYS: entry, lease, fence.
 -- ARGV: the lease's length in ms, the fence's in ms; the length, first and last 64 bytes of an entry that is of no use.
--- Returns {'found', entry}, {'yours', fence}, {'theirs', ms that it lasts} or {'none', why}; a third item if what is under
--- the entry's name is not a string.
+-- Returns {'found', entry}, {'yours', fence} or {'theirs', ms that it lasts}; a third item if what is under the entry's name
+-- is not a string.
 
 local entry = redis.pcall('GET', KEYS[1])
 local odd = nil
-if type(entry) == 'table' then odd = 'odd' end
+if type(entry) == 'table' then
+    if not string.find(entry.err, '^WRONGTYPE') then return entry end
+    odd = 'odd'
+end
 if type(entry) == 'string' then
     local refused = #entry == tonumber(ARGV[3])
         and string.sub(entry, 1, 64) == ARGV[4] and string.sub(entry, -64) == ARGV[5]
@@ -27,7 +30,7 @@ if last and last < 2 ^ 53 - 1 and last >= fence then fence = last + 1 end
 fence = string.format('%.0f', fence)
 
 local remembered = redis.pcall('SET', KEYS[3], fence, 'PX', ARGV[2])
-if remembered.err then return {'none', remembered.err, odd} end
+if remembered.err then return remembered end
 local taken = redis.pcall('SET', KEYS[2], fence, 'PX', length)
-if taken.err then return {'none', taken.err, odd} end
+if taken.err then return taken end
 return {'yours', fence, odd}
