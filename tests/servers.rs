@@ -3,6 +3,8 @@
 mod support;
 
 use std::{
+    io::{Read as _, Write as _},
+    net::{Shutdown, TcpStream},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -150,6 +152,191 @@ async fn a_private_postgres_that_was_killed_starts_where_it_was_with_its_data() 
     assert_eq!(row.get::<i32, _>(0), 7);
 }
 
+/// All that a server answers to these bytes, after which nothing comes, until it closes the connection.
+fn exchange(address: &str, sent: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+    stream.write_all(sent.as_bytes()).expect("sent");
+    stream.shutdown(Shutdown::Write).expect("still open");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// What Redis answers to these commands on one connection.
+fn redis(url: &str, commands: &[&str]) -> String {
+    let address = url.trim_start_matches("redis://").rsplit('@').next().expect("an address");
+    exchange(address, &format!("{}\r\n", commands.join("\r\n")))
+}
+
+/// The addresses of the sentinels, and what they call the master.
+fn sentinels(url: &str) -> (Vec<&str>, &str) {
+    let (addresses, name) = url.trim_start_matches("redis+sentinel://").split_once('/').expect("a name");
+    (addresses.split(',').collect(), name)
+}
+
+/// Where the master is, if one sentinel is asked.
+fn master(sentinel: &str, name: &str) -> String {
+    let answer = redis(sentinel, &[&format!("SENTINEL GET-MASTER-ADDR-BY-NAME {name}")]);
+    let mut words = answer.lines().filter(|line| !line.starts_with(['*', '$']));
+    let (Some(host), Some(port)) = (words.next(), words.next()) else { panic!("no master: {answer}") };
+    format!("{host}:{port}")
+}
+
+#[test]
+fn redis_is_a_redis_7_or_later() {
+    let Some(url) = servers::redis() else { return };
+    let info = redis(&url, &["INFO server"]);
+    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).expect("a version");
+    let major: u32 = version.split('.').next().expect("a number").parse().expect("a number");
+    assert!(major >= 7, "{version}");
+}
+
+#[test]
+fn three_sentinels_know_one_master_that_has_a_replica() {
+    let Some(url) = servers::redis_sentinel() else { return };
+    let (sentinels, name) = sentinels(&url);
+    assert_eq!(sentinels.len(), 3);
+    let address = master(sentinels[0], name);
+    for sentinel in sentinels {
+        assert_eq!(master(sentinel, name), address);
+    }
+    let info = redis(&address, &["INFO replication"]);
+    assert!(info.contains("role:master\r\n") && info.contains("connected_slaves:1\r\n"), "{info}");
+}
+
+#[test]
+fn the_nodes_of_the_cluster_have_all_slots_between_them() {
+    let Some(nodes) = servers::redis_cluster() else { return };
+    assert_eq!(nodes.len(), 3);
+    let (mut own, mut moved) = (0, 0);
+    for node in &nodes {
+        let info = redis(node, &["CLUSTER INFO"]);
+        assert!(info.contains("cluster_state:ok\r\n") && info.contains("cluster_slots_ok:16384\r\n"), "{info}");
+        // A key of each of the thirds of the slots: 3300, 7365 and 15495.
+        for key in ["x{b}", "x{c}", "x{a}"].map(|key| format!("forebay-{key}")) {
+            let answer = redis(node, &[&format!("GET {key}")]);
+            match answer.strip_prefix("-MOVED ") {
+                None => own += 1,
+                Some(elsewhere) => {
+                    let address = elsewhere.lines().next().expect("a line").split(' ').nth(1).expect("an address");
+                    assert!(nodes.contains(&format!("redis://{address}")), "{answer}");
+                    moved += 1;
+                }
+            }
+        }
+    }
+    // Every key is at one node of the three, and each node says so.
+    assert_eq!((own, moved), (3, 6));
+}
+
+#[test]
+fn a_private_redis_that_was_killed_has_its_data_unless_it_was_asked_to_forget() {
+    for (settings, kept) in [(&["maxmemory=4mb"][..], true), (&["maxmemory=4mb", "appendonly=no"][..], false)] {
+        let Some(mut server) = PrivateServer::redis(settings) else { return };
+        assert!(redis(&server.url, &["SET kept 7"]).starts_with("+OK"));
+        server.signal("KILL");
+        server.wait_for_end();
+        let before = server.pid;
+        server.restart();
+        assert_ne!(server.pid, before);
+        assert_eq!(redis(&server.url, &["GET kept"]).starts_with("$1\r\n7\r\n"), kept);
+        assert!(redis(&server.url, &["CONFIG GET maxmemory"]).contains("\r\n4194304\r\n"), "settings are kept too");
+    }
+}
+
+#[test]
+fn a_private_redis_with_a_user_answers_that_one_only() {
+    let Some(server) = PrivateServer::redis(&["user=forebay:secret"]) else { return };
+    assert!(server.url.starts_with("redis://forebay:secret@127.0.0.1:"), "{}", server.url);
+    assert!(redis(&server.url, &["GET a"]).starts_with("-NOAUTH"));
+    assert!(redis(&server.url, &["AUTH forebay secret", "GET a"]).starts_with("+OK\r\n$-1\r\n"));
+    assert!(redis(&server.url, &["AUTH forebay wrong"]).starts_with("-WRONGPASS"));
+}
+
+#[test]
+fn a_private_redis_with_tls_has_a_certificate_of_the_authority_that_it_names() {
+    let Some(server) = PrivateServer::redis(&["tls"]) else { return };
+    let address = server.url.strip_prefix("rediss://").expect("an address with TLS");
+    let mut client = Command::new("openssl");
+    client.args(["s_client", "-quiet", "-verify_return_error", "-verify_ip", "127.0.0.1", "-connect", address]);
+    client.arg("-CAfile").arg(server.authority()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut client = client.spawn().expect("openssl runs");
+    client.stdin.take().expect("a pipe").write_all(b"PING\r\nQUIT\r\n").expect("sent");
+    let output = client.wait_with_output().expect("it ends");
+    assert_eq!(printed(&output), "+PONG\r\n+OK\r\n", "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn sentinels_let_the_replica_take_over_from_a_killed_master_which_comes_back_where_it_was() {
+    let Some(mut server) = PrivateServer::redis_sentinel(&[]) else { return };
+    let url = server.url.clone();
+    let (sentinels, name) = sentinels(&url);
+    let address = |member: &str| format!("127.0.0.1:{}", server.member(member).port);
+    let (first, second) = (address("server-1"), address("server-2"));
+    assert_eq!(master(sentinels[0], name), first);
+    server.member("server-1").signal("KILL");
+    while master(sentinels[0], name) == first {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(master(sentinels[0], name), second);
+    let before = server.members.clone();
+    server.restart();
+    for (was, is) in before.iter().zip(&server.members) {
+        assert_eq!((&was.name, was.port), (&is.name, is.port));
+        assert_eq!(was.pid == is.pid, was.name != "server-1", "only what had ended was started");
+    }
+    assert!(redis(&first, &["PING"]).starts_with("+PONG"));
+}
+
+#[test]
+fn a_node_of_a_private_cluster_that_was_killed_comes_back_with_its_keys() {
+    let Some(mut server) = PrivateServer::redis_cluster(&[]) else { return };
+    let node = format!("127.0.0.1:{}", server.member("node-2").port);
+    // Slot 7365, of the second third of the slots.
+    assert!(redis(&node, &["SET {c} 7"]).starts_with("+OK"));
+    let others = ["node-1", "node-3"].map(|name| server.member(name).clone());
+    server.member("node-2").signal("KILL");
+    while TcpStream::connect(&node).is_ok() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    server.restart();
+    assert_eq!(["node-1", "node-3"].map(|name| server.member(name).clone()), others);
+    // It has its slots by its own file, and serves them when it has heard from the others.
+    loop {
+        let answer = redis(&node, &["GET {c}"]);
+        if !answer.starts_with("-CLUSTERDOWN") {
+            assert!(answer.starts_with("$1\r\n7\r\n"), "{answer}");
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn the_s3_server_has_the_bucket_and_makes_an_object_once_if_asked_to() {
+    let Some(url) = servers::s3() else { return };
+    let address = url.trim_start_matches("http://");
+    let key = format!("servers-{:016x}", rand::random::<u64>());
+    let send = |method: &str, headers: &str, body: &str| {
+        exchange(
+            address,
+            &format!(
+                "{method} /{}/{key} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\
+                 Authorization: AWS4-HMAC-SHA256 Credential=any/20260101/any/s3/aws4_request, SignedHeaders=host, \
+                 Signature=00\r\n{headers}\r\n{body}",
+                servers::S3_BUCKET,
+                body.len()
+            ),
+        )
+    };
+    let status = |answer: &str| answer.split(' ').nth(1).map(str::to_owned);
+    assert_eq!(status(&send("PUT", "If-None-Match: *\r\n", "first")).as_deref(), Some("200"));
+    assert_eq!(status(&send("PUT", "If-None-Match: *\r\n", "second")).as_deref(), Some("412"));
+    assert!(send("GET", "", "").ends_with("\r\n\r\nfirst"));
+    assert_eq!(status(&send("DELETE", "", "")).as_deref(), Some("204"));
+    assert_eq!(status(&send("GET", "", "")).as_deref(), Some("404"));
+}
+
 /// A run folder and a cache of its own for the script, and a search path without what servers need.
 struct Bare {
     folder: tempfile::TempDir,
@@ -204,13 +391,31 @@ fn a_server_that_cannot_be_had_stops_nothing_and_has_its_reason() {
         ("POSTGRES_COLLATED", "Debian 12"),
         ("NEO4J", "Java of version 17"),
         ("EMBEDDINGS", "pip"),
+        ("REDIS", "apt-get"),
+        ("REDIS_SENTINEL", "apt-get"),
+        ("REDIS_CLUSTER", "apt-get"),
+        ("S3", "pip"),
     ] {
         let line = env.lines().find(|line| line.starts_with(&format!("export FOREBAY_TEST_{name}_MISSING='")));
         assert!(line.is_some_and(|line| line.contains(reason)), "{name}: {env}");
     }
-    let private = bare.run(&["private", "neo4j", &bare.folder.path().join("private").to_string_lossy()]);
-    assert_eq!(private.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&private.stderr).contains("Java of version 17"), "{private:?}");
+    let folder = bare.folder.path().join("private");
+    for (kind, reason) in [("neo4j", "Java of version 17"), ("redis-cluster", "apt-get")] {
+        let private = bare.run(&["private", kind, &folder.to_string_lossy()]);
+        assert_eq!(private.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&private.stderr).contains(reason), "{private:?}");
+    }
+}
+
+#[test]
+fn a_setting_that_a_private_server_does_not_have_is_refused() {
+    let bare = Bare::new();
+    let folder = bare.folder.path().join("private");
+    for (kind, setting, status) in [("neo4j", "a=b", 64), ("redis", "a", 64), ("redis-cluster", "tls", 1)] {
+        let private = bare.run(&["private", kind, &folder.to_string_lossy(), setting]);
+        assert_eq!(private.status.code(), Some(status), "{kind} {setting}: {private:?}");
+    }
+    assert!(!folder.exists());
 }
 
 #[test]

@@ -16,6 +16,11 @@ bookworm_mirror() {
     apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' | head -n 1
 }
 
+# Whether `apt-get update` has to be run before this can be had.
+collated_needs_lists() {
+    on_bookworm && [ ! -d "$cache/$collated_name" ] && [ -z "$(bookworm_mirror)" ]
+}
+
 # The Debian packages that the recipe lacks: what builds, and the libraries that Postgres 15 is linked with.
 collated_packages() {
     local package

@@ -55,8 +55,9 @@ prepare_packages() {
     if ! has_pip; then packages+=(python3 python3-pip); fi
     if ! find_java >/dev/null; then packages+=(openjdk-17-jre-headless); fi
     if ! have mvn; then packages+=(maven); fi
+    if ! have openssl; then packages+=(openssl); fi
     mapfile -t -O "${#packages[@]}" packages < <(collated_packages)
-    if on_bookworm && [ ! -d "$cache/$collated_name" ] && [ -z "$(bookworm_mirror)" ]; then apt-get update -qq || true; fi
+    if collated_needs_lists || redis_needs_lists; then apt-get update -qq || true; fi
     if [ ${#packages[@]} -gt 0 ]; then
         echo "tests/servers: installing ${packages[*]}"
         {

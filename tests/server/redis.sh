@@ -6,8 +6,7 @@
 redis_least=7
 
 redis_get() {
-    redis_root=
-    if have redis-cli && is_new_redis; then return; fi
+    if has_redis; then return; fi
     if ! have apt-get || ! have apt-cache || ! have dpkg-deb; then
         missing "there is neither a Redis $redis_least or later nor apt-get to get one from" || return
     fi
@@ -17,6 +16,17 @@ redis_get() {
         obtain "$(redis_name)" unpack_redis || return
     fi
     is_new_redis || missing "this system's Redis is too old or does not run: $(redis server --version 2>&1 | last_line -)" || return
+}
+
+# Whether the system has one.
+has_redis() {
+    redis_root=
+    have redis-cli && is_new_redis
+}
+
+# Whether `apt-get update` has to be run before this can be had.
+redis_needs_lists() {
+    ! has_redis && have apt-cache && [ ! -d "$cache/$(redis_name)" ] && ! redis_has_lists
 }
 
 # The folder of the cache: packages are made for one release and one kind of machine.
