@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use half::f16;
 
-use super::bytes::Reader;
+use super::wire::Reader;
 
 const HALF: u8 = 0;
 const SINGLE: u8 = 1;

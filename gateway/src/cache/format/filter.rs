@@ -2,8 +2,8 @@
 //! constructors, so whatever is read is in normal form.
 
 use super::{
-    bytes::{Reader, Writer, unzigzag, zigzag},
     ids,
+    wire::{Reader, Writer, unzigzag, zigzag},
 };
 use crate::{
     catalog::CollectionSchema,

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     MAX_BODY, VERSION,
-    bytes::{Reader, Writer},
+    wire::{Reader, Writer},
 };
 use crate::cache::{
     Flaw, KeyBuilder, Sought, Stamp, WallTime,

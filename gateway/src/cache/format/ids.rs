@@ -4,7 +4,7 @@
 use roaring::RoaringTreemap;
 use uuid::Uuid;
 
-use super::bytes::{Reader, Writer, unzigzag, zigzag};
+use super::wire::{Reader, Writer, unzigzag, zigzag};
 use crate::{
     backend::IdSet,
     value::{EntityId, IdType},

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    bytes::{Reader, Writer},
     filter, ids,
+    wire::{Reader, Writer},
 };
 use crate::{backend::Hit, cache::RankedList, catalog::CollectionSchema};
 

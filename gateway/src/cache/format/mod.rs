@@ -11,7 +11,6 @@
 //! Numbers are little-endian where their width is given, else LEB128. What is read was written by somebody else: nothing is
 //! allocated, walked or believed beyond what is there, and whatever is off has its [`Flaw`].
 
-mod bytes;
 mod embedding;
 mod filter;
 mod header;
@@ -20,6 +19,7 @@ mod lists;
 mod payload;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use header::Header;
 
@@ -27,7 +27,7 @@ use super::{
     Flaw, Sought, Stored,
     codec::{self, Codec, Dictionaries, DictionaryId, Packing},
 };
-use bytes::Reader;
+use wire::Reader;
 
 /// Grows by one whenever the bytes mean something else. Gateways of two versions read each other's entries as misses.
 pub const VERSION: u16 = 1;

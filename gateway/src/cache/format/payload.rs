@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
-    bytes::{Reader, Writer},
     embedding, ids, lists,
+    wire::{Reader, Writer},
 };
 use crate::{
     backend::Reach,
