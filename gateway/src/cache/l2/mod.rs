@@ -11,8 +11,6 @@ mod names;
 mod queue;
 mod scripts;
 mod shared;
-#[cfg(test)]
-mod tests;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
