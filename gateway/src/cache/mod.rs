@@ -18,6 +18,7 @@ mod key;
 mod l1;
 mod memo;
 mod outcome;
+pub mod redis;
 mod stage;
 mod stored;
 #[cfg(test)]
