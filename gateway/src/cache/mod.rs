@@ -16,6 +16,7 @@ pub mod format;
 mod groups;
 mod key;
 mod l1;
+pub mod l2;
 mod memo;
 mod outcome;
 pub mod redis;

@@ -91,14 +91,11 @@ impl Held {
         Self { shared, key, fence, renewing, runtime, over: false }
     }
 
-    /// Writes the entry and gives the lease back in one step. That a later holder made it needless is no error.
-    pub(super) async fn store(&mut self, entry: &[u8], ttl: Duration, within: Duration) -> Result<(), RedisError> {
+    /// Writes the entry and gives the lease back in one step; `false` where another gateway has begun to fill the key since.
+    pub(super) async fn store(&mut self, entry: &[u8], ttl: Duration, within: Duration) -> Result<bool, RedisError> {
         let stored = self.shared.scripts.store(&self.key, &self.fence, entry, ttl, within).await?;
         self.over = true;
-        if !stored {
-            tracing::debug!("an entry is not written to Redis: another gateway has begun to fill its key since");
-        }
-        Ok(())
+        Ok(stored)
     }
 }
 

@@ -47,9 +47,12 @@ async fn write(shared: &Arc<Shared>, jobs: Vec<Job>) {
         if let Err(error) = &written {
             tracing::debug!(%error, "an entry is not written to Redis");
         }
-        let written = written.is_ok();
-        count(if written { &shared.counts.written } else { &shared.counts.failed });
-        Some(written)
+        count(match written {
+            Ok(true) => &shared.counts.written,
+            Ok(false) => &shared.counts.dropped,
+            Err(_) => &shared.counts.failed,
+        });
+        Some(written.is_ok())
     }))
     .await;
     // One node that takes entries is enough to go on.
@@ -75,11 +78,12 @@ async fn pack(jobs: Vec<Job>) -> Vec<(Job, Vec<u8>)> {
     tokio::task::spawn_blocking(move || all(jobs)).await.unwrap_or_default()
 }
 
-async fn write_one(shared: &Shared, mut job: Job, entry: &[u8], ttl: Duration) -> Result<(), RedisError> {
+/// Writes an entry; `false` where somebody else's is newer.
+async fn write_one(shared: &Shared, mut job: Job, entry: &[u8], ttl: Duration) -> Result<bool, RedisError> {
     if let Some(lease) = &mut job.lease {
         return lease.store(entry, ttl, LIMIT).await;
     }
     let mut command = redis::cmd("SET");
     command.arg(shared.names.of(&job.sought.key, Thing::Entry)).arg(entry).arg("PX").arg(ttl.as_millis() as u64);
-    shared.link.query(&command, LIMIT).await
+    shared.link.query(&command, LIMIT).await.map(|()| true)
 }

@@ -37,6 +37,8 @@ pub enum Refusal {
     NotReady,
     /// It does not know the script.
     NoScript,
+    /// What lies under the key is of another type.
+    WrongType,
     /// Anything else.
     Other,
 }
@@ -85,6 +87,7 @@ impl Refusal {
             "OOM" => Self::Full,
             "NOAUTH" | "WRONGPASS" | "NOPERM" => Self::Denied,
             "READONLY" => Self::ReadOnly,
+            "WRONGTYPE" => Self::WrongType,
             "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "MISCONF" | "BUSY" | "NOREPLICAS" => Self::NotReady,
             _ => Self::Other,
         }
