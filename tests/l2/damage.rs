@@ -11,6 +11,7 @@ use super::ground::*;
 on_every_topology! {
     whatever_is_changed_about_an_entry_makes_it_a_counted_miss
     what_is_no_entry_at_all_is_a_counted_miss_that_can_be_filled
+    what_is_larger_than_any_entry_is_not_read_to_its_end
     leases_that_are_none_keep_nobody_from_filling
 }
 
@@ -27,7 +28,7 @@ async fn whatever_is_changed_about_an_entry_makes_it_a_counted_miss(config: L2Co
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << (step % 8);
         let longer = [&bytes[..], b"x"].concat();
-        for bad in [&flipped[..], &bytes[..at], &longer] {
+        for bad in [&flipped[..], &bytes[..at.max(1)], &longer] {
             plant(&config, &original.key, bad).await;
             assert_eq!(get(&tier, &original).await, Err(LookupOutcome::Damaged), "{at}");
             counted += 1;
@@ -60,16 +61,25 @@ async fn what_is_no_entry_at_all_is_a_counted_miss_that_can_be_filled(config: L2
             panic!("nobody fills it")
         };
         assert_eq!(outcome, LookupOutcome::Damaged);
-        lease.store(sought.clone(), answer("good"));
+        lease.store(answer("good"));
         tier.flush().await;
         assert_eq!(get(&tier, &sought).await.as_deref(), Ok("good"));
     }
     // Each was seen by a look-up and by a look for a lease.
     assert_eq!(flawed(&tier.statistics(), Flaw::NotAnEntry), 8);
-    let empty = sought();
-    plant(&config, &empty.key, b"").await;
-    assert_eq!(get(&tier, &empty).await, Err(LookupOutcome::Damaged));
-    assert!(matches!(lease(&tier, &empty, AMPLE).await, Leased::Fill { lease: Some(_), .. }));
+}
+
+async fn what_is_larger_than_any_entry_is_not_read_to_its_end(config: L2Config) {
+    let (tier, huge) = (tier(&L2Config { max_entry_bytes: 1_000, ..config.clone() }), sought());
+    keep(&super::ground::tier(&config), &huge, &(0..2_000).map(|_| rand::random_range('a'..'z')).collect::<String>())
+        .await;
+    assert_eq!(get(&tier, &huge).await, Err(LookupOutcome::Damaged));
+    assert_eq!(flawed(&tier.statistics(), Flaw::Truncated), 1);
+    let Leased::Fill { lease: Some(lease), outcome, .. } = lease(&tier, &huge, AMPLE).await else { panic!("a lease") };
+    assert_eq!(outcome, LookupOutcome::Damaged);
+    lease.store(answer("small"));
+    tier.flush().await;
+    assert_eq!(get(&tier, &huge).await.as_deref(), Ok("small"));
 }
 
 async fn leases_that_are_none_keep_nobody_from_filling(config: L2Config) {
@@ -84,7 +94,7 @@ async fn leases_that_are_none_keep_nobody_from_filling(config: L2Config) {
             else {
                 panic!("nobody fills it")
             };
-            lease.store(sought.clone(), answer("good"));
+            lease.store(answer("good"));
             tier.flush().await;
             assert_eq!(get(&tier, &sought).await.as_deref(), Ok("good"));
         }

@@ -55,7 +55,7 @@ async fn frozen(config: &L2Config, meanwhile: impl AsyncFnOnce(&forebay::cache::
         frozen.0.send(()).expect("somebody waits");
         resumed.recv().expect("somebody resumes it");
         gateway.block_on(async {
-            assert_eq!(lease.store(of_theirs, answer("old")), StoreOutcome::Stored);
+            assert_eq!(lease.store(answer("old")), StoreOutcome::Stored);
             tier.flush().await;
         });
     });
@@ -70,7 +70,7 @@ async fn a_holder_that_slept_through_its_lease_does_not_overwrite(config: L2Conf
     let next = tier(&config);
     let kept = frozen(&config, async |sought| {
         let Leased::Fill { lease: Some(lease), .. } = lease(&next, sought, AMPLE).await else { panic!("a lease") };
-        lease.store(sought.clone(), answer("new"));
+        lease.store(answer("new"));
         next.flush().await;
     });
     assert_eq!(kept.await.as_deref(), Some("new"));

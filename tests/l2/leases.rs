@@ -38,7 +38,7 @@ async fn of_many_gateways_one_fills_and_the_others_have_its_entry(config: L2Conf
                 Leased::Fill { lease: Some(lease), outcome: LookupOutcome::Miss, .. } => {
                     fills.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(Duration::from_millis(300)).await;
-                    assert_eq!(lease.store(sought, answer("made once")), StoreOutcome::Stored);
+                    assert_eq!(lease.store(answer("made once")), StoreOutcome::Stored);
                     tier.flush().await;
                     "made once".into()
                 }
@@ -67,7 +67,7 @@ async fn a_lease_that_is_dropped_or_whose_entry_is_not_kept_goes_to_the_next(con
         if kept {
             let mut entry = Arc::unwrap_or_clone(answer("too cheap"));
             entry.cost = NO_TIME;
-            assert_eq!(lease.store(sought.clone(), Arc::new(entry)), StoreOutcome::TooCheap);
+            assert_eq!(lease.store(Arc::new(entry)), StoreOutcome::TooCheap);
         } else {
             drop(lease);
         }
@@ -84,14 +84,16 @@ async fn an_entry_that_is_refused_is_made_anew_by_one(config: L2Config) {
     keep(&first, &sought, "outdated").await;
     let judge = |entry: &_| if text(entry) == "outdated" { Err(LookupOutcome::Invalidated) } else { Ok(()) };
     let filled = first.look_or_lease(&sought, NO_TIME, &judge).await;
-    let Leased::Fill { lease: Some(lease), outcome: LookupOutcome::Invalidated, .. } = filled else { panic!("a lease") };
+    let Leased::Fill { lease: Some(lease), outcome: LookupOutcome::Invalidated, .. } = filled else {
+        panic!("a lease")
+    };
     let follower = tokio::spawn({
         let sought = sought.clone();
         async move { second.look_or_lease(&sought, AMPLE, &judge).await }
     });
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!follower.is_finished(), "it waits");
-    lease.store(sought.clone(), answer("new"));
+    lease.store(answer("new"));
     let Leased::Found { entry, waited: true } = follower.await.expect("no panic") else { panic!("an entry") };
     assert_eq!(text(&entry), "new");
 }
@@ -117,7 +119,7 @@ async fn a_lease_lasts_as_long_as_its_holder_fills(config: L2Config) {
     else {
         panic!("it is held")
     };
-    assert_eq!(held.store(sought.clone(), answer("slowly made")), StoreOutcome::Stored);
+    assert_eq!(held.store(answer("slowly made")), StoreOutcome::Stored);
     first.flush().await;
     assert_eq!(get(&second, &sought).await.as_deref(), Ok("slowly made"));
 }

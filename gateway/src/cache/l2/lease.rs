@@ -61,14 +61,16 @@ pub enum Leased {
 }
 
 /// The right to fill a key, until it is dropped or used.
-pub struct FillLease(Held);
+pub struct FillLease {
+    sought: Sought,
+    held: Held,
+}
 
 impl FillLease {
     /// Has the entry written, if no other gateway took over meanwhile. The lease ends once it is.
-    pub fn store(self, sought: Sought, entry: Arc<Stored>) -> StoreOutcome {
-        debug_assert_eq!(self.0.key, sought.key, "a lease is for one key");
-        let shared = self.0.shared.clone();
-        shared.put(sought, entry, Some(self.0))
+    pub fn store(self, entry: Arc<Stored>) -> StoreOutcome {
+        let shared = self.held.shared.clone();
+        shared.put(self.sought, entry, Some(self.held))
     }
 }
 
@@ -136,7 +138,7 @@ pub(super) async fn look_or_lease(
     let (mut refused, mut outcome) = (Refused::default(), LookupOutcome::Miss);
     loop {
         let limit = if waited { shared.budget * PATIENCE } else { shared.budget };
-        let (look, odd) = match look(shared, &sought.key, &refused, limit).await {
+        let (look, odd) = match look(shared, sought, &refused, limit).await {
             Ok(found) => found,
             Err(outcome) => return Leased::Fill { lease: None, outcome, waited },
         };
@@ -185,17 +187,20 @@ enum Taken {
 /// for it any more.
 async fn look(
     shared: &Arc<Shared>,
-    key: &Digest,
+    sought: &Sought,
     refused: &Refused,
     within: Duration,
 ) -> Result<(Taken, bool), LookupOutcome> {
     let attempt = shared.reads.enter().ok_or(LookupOutcome::Skipped)?;
     let (sender, receiver) = oneshot::channel();
-    let (asking, key, refused) = (shared.clone(), *key, refused.clone());
+    let (asking, sought, refused) = (shared.clone(), sought.clone(), refused.clone());
     tokio::spawn(async move {
-        let taken = match asking.scripts.look(&key, &refused, LIMIT.max(within)).await {
+        let taken = match asking.scripts.look(&sought.key, &refused, LIMIT.max(within)).await {
             Ok((Look::Found(bytes), odd)) => Ok((Taken::Found(bytes), odd)),
-            Ok((Look::Yours(fence), odd)) => Ok((Taken::Yours(FillLease(Held::new(asking, key, fence))), odd)),
+            Ok((Look::Yours(fence), odd)) => {
+                let held = Held::new(asking, sought.key, fence);
+                Ok((Taken::Yours(FillLease { sought, held }), odd))
+            }
             Ok((Look::Theirs(left), odd)) => Ok((Taken::Theirs(left), odd)),
             Err(RedisError::Refused { why: Refusal::Full | Refusal::ReadOnly | Refusal::Denied, .. }) => {
                 Ok((Taken::None, false))

@@ -64,6 +64,13 @@ impl RedisTier {
     }
 }
 
+impl Drop for RedisTier {
+    fn drop(&mut self) {
+        // Leases that wait to be used hold what is shared, and with it the queue.
+        self.shared.queue.close();
+    }
+}
+
 #[async_trait]
 impl FarTier for RedisTier {
     fn tier(&self) -> Tier {

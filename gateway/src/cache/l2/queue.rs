@@ -23,6 +23,8 @@ struct State<T> {
     bytes: u64,
     /// Taken and not done.
     under_way: usize,
+    /// Nothing is taken any more.
+    closed: bool,
 }
 
 /// What was taken together. Its bytes count until it is dropped.
@@ -35,14 +37,14 @@ pub(super) struct Batch<T> {
 
 impl<T> Queue<T> {
     pub(super) fn new(max_bytes: u64) -> Arc<Self> {
-        let state = State { waiting: VecDeque::new(), bytes: 0, under_way: 0 };
+        let state = State { waiting: VecDeque::new(), bytes: 0, under_way: 0, closed: false };
         Arc::new(Self { state: Mutex::new(state), max_bytes, filled: Notify::new(), emptied: Notify::new() })
     }
 
     /// Takes a thing of so many bytes, or gives it back when there is no room. What is urgent comes before the rest.
     pub(super) fn push(&self, thing: T, bytes: u64, urgent: bool) -> Result<(), T> {
         let mut state = self.state();
-        if state.bytes.saturating_add(bytes) > self.max_bytes {
+        if state.closed || state.bytes.saturating_add(bytes) > self.max_bytes {
             return Err(thing);
         }
         state.bytes += bytes;
@@ -88,6 +90,17 @@ impl<T> Queue<T> {
         }
         let number = things.len();
         Some(Batch { queue: self.clone(), things, number, bytes })
+    }
+
+    /// Lets everything go that waits, and whatever comes later.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        let left = std::mem::take(&mut state.waiting);
+        state.bytes -= left.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        drop(state);
+        // What is let go may have something to say to this queue.
+        drop(left);
     }
 
     /// How many wait or are under way.
@@ -157,6 +170,16 @@ mod tests {
         assert_eq!(queue.take(3, 20).await.things(), ['c', 'a']);
         assert_eq!(queue.take(1, 20).await.things(), ['b']);
         assert_eq!(queue.take(3, 1).await.things(), ['d'], "one goes, however large");
+    }
+
+    #[tokio::test]
+    async fn a_closed_queue_lets_everything_go() {
+        let queue = Queue::new(100);
+        let thing = Arc::new(());
+        queue.push(thing.clone(), 10, false).expect("there is room");
+        queue.close();
+        assert!(queue.push(thing.clone(), 10, false).is_err() && queue.len() == 0);
+        assert_eq!(Arc::strong_count(&thing), 1);
     }
 
     #[tokio::test]

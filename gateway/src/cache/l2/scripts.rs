@@ -24,6 +24,7 @@ const ENDS: usize = 64;
 pub(super) struct Scripts {
     link: RedisLink,
     names: Names,
+    max_entry: u64,
     look: Script,
     renew: Script,
     release: Script,
@@ -66,10 +67,12 @@ impl Refused {
 }
 
 impl Scripts {
-    pub(super) fn new(link: RedisLink, names: Names) -> Self {
+    /// Entries have at most `max_entry` bytes.
+    pub(super) fn new(link: RedisLink, names: Names, max_entry: u64) -> Self {
         Self {
             link,
             names,
+            max_entry,
             look: Script::new(include_str!("scripts/look.lua")),
             renew: Script::new(include_str!("scripts/renew.lua")),
             release: Script::new(include_str!("scripts/release.lua")),
@@ -78,7 +81,7 @@ impl Scripts {
     }
 
     /// Looks for an entry, and takes the lease where there is none. The second value says that what lies under the entry's
-    /// name is something else.
+    /// name is something else, or too large.
     pub(super) async fn look(
         &self,
         key: &Digest,
@@ -90,7 +93,8 @@ impl Scripts {
             None => ("-1".into(), &[][..], &[][..]),
         };
         let things = [Thing::Entry, Thing::Lease, Thing::Fence];
-        let arguments = [&decimal(LEASE_MS)[..], &decimal(FENCE_MS), length.as_bytes(), first, last];
+        let arguments =
+            [&decimal(LEASE_MS)[..], &decimal(FENCE_MS), &decimal(self.max_entry), length.as_bytes(), first, last];
         let reply = self.run(&self.look, key, &things, &arguments, within).await?;
         read_look(reply).ok_or_else(|| RedisError::Nonsense("that is no reply of this script".into()))
     }

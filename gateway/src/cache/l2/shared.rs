@@ -31,6 +31,12 @@ use crate::{
 /// Compression makes of an entry a tenth at the very best: what is larger than so many times the largest entry will not fit.
 const BEST_RATIO: u64 = 10;
 
+/// The largest entry that any configuration allows, in bytes: as much as Redis takes.
+const LARGEST: u64 = 512 << 20;
+
+/// The longest time to live that any configuration gives: Redis refuses those that end after its calendar does.
+const LONGEST_TTL: Duration = Duration::from_secs(366 * 24 * 3600);
+
 /// Everything about the tier but its tasks.
 pub(super) struct Shared {
     pub(super) link: RedisLink,
@@ -82,7 +88,7 @@ impl Shared {
     pub(super) fn new(link: RedisLink, config: &L2Config, coherence: Arc<dyn Coherence>) -> Arc<Self> {
         let names = Names::new(&config.prefix);
         Arc::new(Self {
-            scripts: Scripts::new(link.clone(), names.clone()),
+            scripts: Scripts::new(link.clone(), names.clone(), config.max_entry_bytes.min(LARGEST)),
             link,
             names,
             coherence,
@@ -91,9 +97,9 @@ impl Shared {
             queue: Queue::new(config.max_queued_bytes),
             counts: Counts::default(),
             budget: Duration::from_millis(config.budget_ms),
-            ttl: Duration::from_millis(config.ttl_ms),
-            max_entry: config.max_entry_bytes,
-            min_cost: Duration::from_secs_f64(config.min_cost_ms.max(0.0) / 1e3),
+            ttl: Duration::from_millis(config.ttl_ms).min(LONGEST_TTL),
+            max_entry: config.max_entry_bytes.min(LARGEST),
+            min_cost: Duration::try_from_secs_f64(config.min_cost_ms.max(0.0) / 1e3).unwrap_or(Duration::MAX),
         })
     }
 
@@ -107,8 +113,9 @@ impl Shared {
             return sought.iter().map(|_| Err(LookupOutcome::Skipped)).collect();
         };
         let command = |sought: &Sought| {
-            let mut command = redis::cmd("GET");
-            command.arg(self.names.of(&sought.key, Thing::Entry));
+            // One byte more than the largest entry has, whatever lies there.
+            let mut command = redis::cmd("GETRANGE");
+            command.arg(self.names.of(&sought.key, Thing::Entry)).arg(0).arg(self.max_entry);
             command
         };
         let commands: Vec<_> = sought.iter().map(command).collect();
@@ -120,7 +127,7 @@ impl Shared {
             attempt.failed();
         }
         let read = |(reply, sought)| match reply {
-            Ok(Value::Nil) => Err(LookupOutcome::Miss),
+            Ok(Value::BulkString(bytes)) if bytes.is_empty() => Err(LookupOutcome::Miss),
             Ok(Value::BulkString(bytes)) => self.decode(sought, &bytes),
             Ok(_) => Err(self.damaged(Flaw::NotAnEntry)),
             Err(error) if is_wrong_type(&error) => Err(self.damaged(Flaw::NotAnEntry)),

@@ -1,18 +1,22 @@
 -- The entry of a key, or else the lease to fill it.
 -- KEYS: entry, lease, fence.
--- ARGV: the lease's length in ms, the fence's in ms; the length, first and last 64 bytes of an entry that is of no use.
+-- ARGV: the lease's length in ms, the fence's in ms; the bytes of the largest entry; the length, first and last 64 bytes of
+-- an entry that is of no use.
 -- Returns {'found', entry}, {'yours', fence} or {'theirs', ms that it lasts}; a third item if what is under the entry's name
--- is not a string.
+-- is not a string, or too large.
 
-local entry = redis.pcall('GET', KEYS[1])
 local odd = nil
+local most = tonumber(ARGV[3])
+-- One byte more than the largest entry has, whatever lies there.
+local entry = redis.pcall('GETRANGE', KEYS[1], 0, most)
 if type(entry) == 'table' then
     if not string.find(entry.err, '^WRONGTYPE') then return entry end
     odd = 'odd'
-end
-if type(entry) == 'string' then
-    local refused = #entry == tonumber(ARGV[3])
-        and string.sub(entry, 1, 64) == ARGV[4] and string.sub(entry, -64) == ARGV[5]
+elseif #entry > most then
+    odd = 'odd'
+elseif #entry > 0 then
+    local refused = #entry == tonumber(ARGV[4])
+        and string.sub(entry, 1, 64) == ARGV[5] and string.sub(entry, -64) == ARGV[6]
     if not refused then return {'found', entry} end
 end
 
