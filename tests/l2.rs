@@ -13,6 +13,8 @@ mod entries;
 mod fencing;
 #[path = "l2/ground.rs"]
 mod ground;
+#[path = "l2/interleaved.rs"]
+mod interleaved;
 #[path = "l2/leases.rs"]
 mod leases;
 #[path = "l2/login.rs"]

@@ -123,7 +123,7 @@ async fn a_lease_that_comes_too_late_is_given_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn emptied_it_is_a_miss_and_a_holder_of_a_lost_lease_does_not_write() {
     let Some(server) = PrivateServer::redis(&[]) else { return };
-    let config = of(&server.url);
+    let config = at(vec![server.url.clone()], RedisTopology::Standalone);
     let (tier, kept, filled) = (tier(&config), sought(), sought());
     keep(&tier, &kept, "kept").await;
     let Leased::Fill { lease: Some(lease), .. } = lease(&tier, &filled, Duration::ZERO).await else {
@@ -140,7 +140,7 @@ async fn emptied_it_is_a_miss_and_a_holder_of_a_lost_lease_does_not_write() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn full_it_is_read_and_nobody_waits_for_it() {
     let Some(server) = PrivateServer::redis(&["maxmemory-policy=noeviction"]) else { return };
-    let config = of(&server.url);
+    let config = at(vec![server.url.clone()], RedisTopology::Standalone);
     let (tier, sought) = (tier(&config), sought());
     keep(&tier, &sought, "kept").await;
     let _: Value = ask(&config, &[b"CONFIG", b"SET", b"maxmemory", b"1"]).await;

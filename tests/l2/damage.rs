@@ -71,7 +71,7 @@ async fn what_is_no_entry_at_all_is_a_counted_miss_that_can_be_filled(config: L2
 
 async fn what_is_larger_than_any_entry_is_not_read_to_its_end(config: L2Config) {
     let (tier, huge) = (tier(&L2Config { max_entry_bytes: 1_000, ..config.clone() }), sought());
-    keep(&super::ground::tier(&config), &huge, &(0..2_000).map(|_| rand::random_range('a'..'z')).collect::<String>())
+    keep(&super::ground::tier(&config), &huge, &(0..2_000).map(|_| rand::random_range('a'..='z')).collect::<String>())
         .await;
     assert_eq!(get(&tier, &huge).await, Err(LookupOutcome::Damaged));
     assert_eq!(flawed(&tier.statistics(), Flaw::Truncated), 1);

@@ -57,7 +57,8 @@ async fn of_many_gateways_one_fills_and_the_others_have_its_entry(config: L2Conf
 async fn a_lease_that_is_dropped_or_whose_entry_is_not_kept_goes_to_the_next(config: L2Config) {
     let (first, second, sought) = (tier(&config), tier(&config), sought());
     for kept in [false, true] {
-        let Leased::Fill { lease: Some(lease), .. } = lease(&first, &sought, NO_TIME).await else { panic!("a lease") };
+        // The one before is given back in a moment.
+        let Leased::Fill { lease: Some(lease), .. } = lease(&first, &sought, AMPLE).await else { panic!("a lease") };
         let follower = tokio::spawn({
             let (second, sought) = (second.clone(), sought.clone());
             async move { super::ground::lease(&second, &sought, AMPLE).await }

@@ -62,7 +62,7 @@ async fn a_master_that_became_a_replica_is_left_for_the_new_one() {
 async fn without_a_node_of_a_cluster_the_others_serve_on() {
     let Some(mut server) = PrivateServer::redis_cluster(&["cluster-require-full-coverage=no"]) else { return };
     let urls = server.url.split(',').map(str::to_owned).collect();
-    let config = L2Config { budget_ms: 150, ..at(urls, RedisTopology::Cluster) };
+    let config = L2Config { budget_ms: 1_000, ..at(urls, RedisTopology::Cluster) };
     let tier = tier(&config);
     let sought: Vec<_> = (0..30).map(|_| sought()).collect();
     for sought in &sought {
