@@ -41,7 +41,11 @@ impl Gate {
 
     /// One attempt more; `None` while the server is left alone.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Attempt> {
-        let probe = self.breaker().admit(Instant::now()).ok()?;
+        self.enter_at(Instant::now())
+    }
+
+    fn enter_at(self: &Arc<Self>, now: Instant) -> Option<Attempt> {
+        let probe = self.breaker().admit(now).ok()?;
         Some(Attempt { gate: self.clone(), probe, told: false })
     }
 
@@ -81,30 +85,49 @@ impl Drop for Attempt {
 mod tests {
     use super::*;
 
-    fn shut() -> Arc<Gate> {
-        let gate = Gate::new();
-        while let Some(attempt) = gate.enter() {
+    /// One that was shut after this time.
+    fn shut() -> (Arc<Gate>, Instant) {
+        let (gate, begun) = (Gate::new(), Instant::now());
+        while let Some(attempt) = gate.enter_at(begun) {
             attempt.failed();
         }
-        gate
+        (gate, begun)
     }
+
+    const LATER: Duration = Duration::from_secs(10);
 
     #[test]
     fn after_failures_nothing_is_let_through_for_a_while_and_then_one_at_a_time() {
-        let gate = shut();
-        assert!(!gate.is_open_to_some() && gate.enter().is_none());
-        std::thread::sleep(Duration::from_millis(120));
-        let probe = gate.enter().expect("a probe");
-        assert!(gate.enter().is_none(), "one at a time");
+        let (gate, begun) = shut();
+        assert!(gate.enter_at(begun + Duration::from_millis(70)).is_none(), "for 75 ms at least");
+        let probe = gate.enter_at(begun + LATER).expect("a probe");
+        assert!(gate.enter_at(begun + LATER).is_none(), "one at a time");
         probe.answered();
-        assert!(gate.enter().is_some() && gate.is_open_to_some());
+        assert!(gate.enter_at(begun + LATER).is_some() && gate.is_open_to_some());
+    }
+
+    #[test]
+    fn a_failed_probe_shuts_it_again() {
+        let (gate, begun) = shut();
+        gate.enter_at(begun + LATER).expect("a probe").failed();
+        assert!(gate.enter_at(begun).is_none());
     }
 
     #[test]
     fn an_attempt_that_was_given_up_leaves_its_turn_to_another() {
-        let gate = shut();
-        std::thread::sleep(Duration::from_millis(120));
-        drop(gate.enter().expect("a probe"));
-        assert!(gate.enter().is_some());
+        let (gate, begun) = shut();
+        drop(gate.enter_at(begun + LATER).expect("a probe"));
+        assert!(gate.enter_at(begun + LATER).is_some());
+    }
+
+    #[test]
+    fn failures_among_as_many_answers_do_not_shut_it() {
+        let gate = Gate::new();
+        for _ in 0..50 {
+            gate.enter().expect("it is open").answered();
+            gate.enter().expect("it is open").answered();
+            gate.enter().expect("it is open").failed();
+        }
+        assert!(gate.is_open_to_some());
     }
 }

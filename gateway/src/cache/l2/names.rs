@@ -3,10 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::cache::Digest;
-
-/// The version of what lies under the names; gateways of two versions never see each other's.
-const VERSION: &str = "v1";
+use crate::cache::{Digest, format};
 
 /// What lies under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +23,9 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// Names that begin with this. Gateways of two versions of the stored format never see each other's entries.
     pub(super) fn new(prefix: &str) -> Self {
-        Self { prefix: format!("{prefix}:{VERSION}:") }
+        Self { prefix: format!("{prefix}:v{}:", format::VERSION) }
     }
 
     /// `<prefix>:v1:{<hex digest>}:e`, or `:l`, or `:f`.

@@ -156,3 +156,45 @@ fn read_look(reply: Value) -> Option<(Look, bool)> {
     };
     Some((look, odd.is_some_and(|odd| odd != Value::Nil)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn replies_are_read_and_nonsense_is_none() {
+        let read = |items: &[Value]| read_look(Value::Array(items.to_vec()));
+        assert_eq!(read(&[text("found"), text("x")]), Some((Look::Found(b"x".to_vec()), false)));
+        assert_eq!(read(&[text("yours"), text("7"), Value::Nil]), Some((Look::Yours(Fence(b"7".to_vec())), false)));
+        let theirs = Look::Theirs(Duration::from_millis(3));
+        assert_eq!(read(&[text("theirs"), Value::Int(3), text("odd")]), Some((theirs, true)));
+        let nonsense: [&[Value]; 6] = [
+            &[],
+            &[text("found")],
+            &[text("found"), Value::Int(1)],
+            &[text("theirs"), Value::Int(-1)],
+            &[text("lost"), text("x")],
+            &[Value::Int(1), text("x")],
+        ];
+        for items in nonsense {
+            assert_eq!(read(items), None, "{items:?}");
+        }
+        assert_eq!(read_look(text("found")), None);
+    }
+
+    #[test]
+    fn an_entry_is_told_from_others_by_its_length_and_ends() {
+        let entry = [7; 300];
+        let mut other = entry;
+        other[10] = 8;
+        assert_eq!(Refused::entry(&entry), Refused::entry(&entry));
+        assert_ne!(Refused::entry(&entry), Refused::entry(&other));
+        assert_ne!(Refused::entry(&entry), Refused::entry(&entry[..299]));
+        assert_ne!(Refused::entry(b""), Refused::default());
+        assert_ne!(Refused::entry(b"ab"), Refused::entry(b"ac"));
+    }
+}
