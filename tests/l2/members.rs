@@ -60,6 +60,15 @@ async fn a_master_that_became_a_replica_is_left_for_the_new_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_node_of_a_cluster_the_others_serve_on() {
+    one_node_is_gone("KILL", PrivateServer::restart).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_a_node_of_a_cluster_is_frozen_the_others_serve_on() {
+    one_node_is_gone("STOP", |server| server.member("node-2").signal("CONT")).await;
+}
+
+async fn one_node_is_gone(signal: &str, bring_back: impl FnOnce(&mut PrivateServer)) {
     let Some(mut server) = PrivateServer::redis_cluster(&["cluster-require-full-coverage=no"]) else { return };
     let urls = server.url.split(',').map(str::to_owned).collect();
     let config = L2Config { budget_ms: 1_000, ..at(urls, RedisTopology::Cluster) };
@@ -68,7 +77,7 @@ async fn without_a_node_of_a_cluster_the_others_serve_on() {
     for sought in &sought {
         keep(&tier, sought, "kept").await;
     }
-    server.member("node-2").signal("KILL");
+    server.member("node-2").signal(signal);
     for _ in 0..10 {
         let found = tier.get(&sought).await;
         for found in &found {
@@ -81,7 +90,7 @@ async fn without_a_node_of_a_cluster_the_others_serve_on() {
         let there = found.iter().filter(|found| found.is_ok()).count();
         assert!(there > 0 && there < 30, "{there} of 30");
     }
-    server.restart();
+    bring_back(&mut server);
     for sought in &sought {
         recovers(&tier, sought, "kept").await;
     }
