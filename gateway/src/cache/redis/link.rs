@@ -17,7 +17,7 @@ use redis::{Cmd, FromRedisValue, Value, aio::ConnectionLike as _};
 use tokio::time::timeout;
 
 use super::{
-    RedisError, RedisSettings, Refusal, Script, Subscription,
+    RedisError, RedisSettings, Refusal, Script, SettingsProblem, Subscription,
     connect::{Connected, Connector, Server},
 };
 
@@ -57,9 +57,9 @@ impl RedisLink {
     ///
     /// # Errors
     /// The settings cannot be meant: certificates, for instance, that make no sense.
-    pub fn new(settings: RedisSettings) -> Result<Self, RedisError> {
+    pub fn new(settings: RedisSettings) -> Result<Self, SettingsProblem> {
         Ok(Self(Arc::new(Inner {
-            connector: Connector::new(settings)?,
+            connector: Connector::new(settings).map_err(|error| SettingsProblem::Contradictory(error.to_string()))?,
             current: ArcSwapOption::empty(),
             attempts: Mutex::new(Attempts { running: None, pause: SHORTEST_PAUSE, failed: None }),
             heard: AtomicU64::new(0),

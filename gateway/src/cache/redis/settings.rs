@@ -40,6 +40,9 @@ pub enum SettingsProblem {
         /// Which one, from 1.
         index: usize,
     },
+    /// What each part says is fine, and yet no client can be made of it.
+    #[error("these settings cannot be meant: {0}")]
+    Contradictory(String),
     /// A file cannot be read.
     #[error("{file} cannot be read: {error}")]
     Unreadable {
