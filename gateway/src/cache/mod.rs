@@ -16,6 +16,7 @@ pub mod format;
 mod groups;
 mod key;
 mod l1;
+pub mod l3;
 mod memo;
 mod outcome;
 mod stage;

@@ -1,11 +1,13 @@
 //! Keeping what is served true: bumps of epochs, and how every gateway that shares tiers hears of them.
 
 mod alone;
+mod kept;
 
 use std::{sync::Arc, time::Duration};
 
 pub use alone::Alone;
 use async_trait::async_trait;
+pub use kept::Kept;
 
 use super::{Epochs, WallTime};
 

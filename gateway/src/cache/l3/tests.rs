@@ -1,0 +1,1 @@
+//! The tier on stores in memory, in a folder, and broken ones.
