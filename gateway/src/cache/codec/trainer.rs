@@ -1,6 +1,6 @@
 //! When a dictionary is trained, and from what: a bounded random sample of the bodies that are being stored.
 //!
-//! The first is trained as soon as there is enough to learn from, others when packing has become a tenth worse than it was.
+//! The first is trained as soon as there is enough to learn from, others from what comes after packing has become a tenth worse.
 //! A new dictionary replaces the old one only where it packs bodies better that neither has been trained on.
 
 use std::{
@@ -42,7 +42,7 @@ struct State {
     codec: Codec,
     samples: Vec<Vec<u8>>,
     bytes: usize,
-    /// Bodies seen since the last training.
+    /// Bodies seen since the sample began.
     seen: u64,
     /// Bytes before and after packing, both fading.
     packed: (f64, f64),
@@ -53,6 +53,8 @@ struct State {
     training: bool,
     /// Whether there was a training.
     trained: bool,
+    /// Bodies are not what they were at the last one.
+    drifted: bool,
     random: SmallRng,
 }
 
@@ -69,6 +71,7 @@ impl Trainer {
             reference: None,
             training: false,
             trained: false,
+            drifted: false,
             random: SmallRng::from_rng(&mut rand::rng()),
         };
         Self { level, state: Mutex::new(state) }
@@ -112,10 +115,14 @@ impl Trainer {
         if state.since as f64 >= WINDOW && state.reference.is_none() {
             state.reference = Some(ratio);
         }
+        if !state.drifted && state.reference.is_some_and(|reference| ratio < OUTDATED * reference) {
+            // What came before says nothing of what comes now.
+            state.drifted = true;
+            state.forget();
+        }
         let enough = state.samples.len() >= ENOUGH && state.bytes >= ENOUGH_BYTES;
         let first = !state.trained && !matches!(state.codec, Codec::Trained(_));
-        let wanted = first || state.reference.is_some_and(|reference| ratio < OUTDATED * reference);
-        let now = enough && wanted && !state.training;
+        let now = enough && (first || state.drifted) && !state.training;
         state.training |= now;
         now
     }
@@ -125,13 +132,11 @@ impl Trainer {
     pub fn train(&self) -> Option<Dictionary> {
         let (samples, codec) = {
             let mut state = self.state();
-            state.bytes = 0;
-            state.seen = 0;
-            (std::mem::take(&mut state.samples), state.codec.clone())
+            (state.forget(), state.codec.clone())
         };
         let trained = train(&samples, self.level, &codec);
         let mut state = self.state();
-        (state.training, state.trained) = (false, true);
+        (state.training, state.trained, state.drifted) = (false, true, false);
         // Where the old codec stays, it is judged anew from here.
         (state.since, state.packed, state.reference) = (0, (0.0, 0.0), None);
         trained
@@ -139,7 +144,13 @@ impl Trainer {
 }
 
 impl State {
-    /// Every body seen since the last training is among the samples with the same probability (Vitter's algorithm R, 1985).
+    /// Begins a new sample; the old one.
+    fn forget(&mut self) -> Vec<Vec<u8>> {
+        (self.bytes, self.seen) = (0, 0);
+        std::mem::take(&mut self.samples)
+    }
+
+    /// Every body seen since the sample began is among the samples with the same probability (Vitter's algorithm R, 1985).
     fn sample(&mut self, body: &[u8]) {
         self.seen += 1;
         if self.samples.len() < SAMPLES && self.bytes + body.len() <= SAMPLE_BYTES {
@@ -183,13 +194,11 @@ mod tests {
     use super::*;
     use crate::cache::codec::{DictionaryId, NoDictionaries, Packing, unpack};
 
-    fn body(i: u32, word: &str) -> Vec<u8> {
-        let digest = blake3::hash(&i.to_le_bytes()).to_hex();
-        format!(
-            "{{\"id\":\"{digest}\",\"{word}\":{i},\"description of a {word}\":\"nothing much to say of {word} here\"}}"
-        )
-        .repeat(2)
-        .into_bytes()
+    /// Something of its own, and something that all bodies of a kind have in common.
+    fn body(i: u32, kind: &str) -> Vec<u8> {
+        let common: String =
+            (0..8).map(|part| format!("{} ", blake3::hash(format!("{kind}{part}").as_bytes()))).collect();
+        format!("{{\"id\":\"{}\",\"common\":\"{common}\"}}", blake3::hash(&i.to_le_bytes())).into_bytes()
     }
 
     fn feed(trainer: &Trainer, bodies: impl Iterator<Item = Vec<u8>>) -> bool {
@@ -214,7 +223,7 @@ mod tests {
         assert_eq!(unpack(packing, &packed, sample.len(), &NoDictionaries), Err(crate::cache::Flaw::UnknownDictionary));
 
         assert!(!feed(&trainer, (5_000..9_000).map(|i| body(i, "package"))), "nothing has changed");
-        assert!(feed(&trainer, (0..4_000).map(|i| body(i, "another kind of thing, longer and of other words"))));
+        assert!(feed(&trainer, (0..4_000).map(|i| body(i, "person"))));
         assert!(trainer.train().is_some());
     }
 

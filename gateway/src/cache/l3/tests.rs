@@ -1,1 +1,0 @@
-//! The tier on stores in memory, in a folder, and broken ones.
