@@ -16,10 +16,13 @@ const MOST: usize = 32;
 /// One that is not there is not looked for again for so long.
 const ABSENT: Duration = Duration::from_secs(10);
 
-/// Dictionaries at hand, the last used last. With `Err`, one that was not there then.
+/// A dictionary, or when it was not there.
+type Slot = Result<Arc<Dictionary>, Instant>;
+
+/// Dictionaries at hand, the last used last.
 pub(super) struct Shelf {
     level: i32,
-    slots: Mutex<Vec<(DictionaryId, Result<Arc<Dictionary>, Instant>)>>,
+    slots: Mutex<Vec<(DictionaryId, Slot)>>,
 }
 
 impl Shelf {
@@ -27,11 +30,11 @@ impl Shelf {
         Self { level, slots: Mutex::default() }
     }
 
-    fn slots(&self) -> MutexGuard<'_, Vec<(DictionaryId, Result<Arc<Dictionary>, Instant>)>> {
+    fn slots(&self) -> MutexGuard<'_, Vec<(DictionaryId, Slot)>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, id: DictionaryId, slot: Result<Arc<Dictionary>, Instant>) {
+    fn keep(&self, id: DictionaryId, slot: Slot) {
         let mut slots = self.slots();
         slots.retain(|(other, _)| *other != id);
         if slots.len() == MOST {

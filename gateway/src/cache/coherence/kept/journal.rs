@@ -198,7 +198,7 @@ impl Table {
         let epochs = EpochTable { incarnation: u64_at(bytes, 8)?, all: u64_at(bytes, 16)?, slots };
         let mut table = Self { epochs, time: WallTime(u64_at(bytes, 24)?) };
         let records = &bytes[end + 8..];
-        if records.len() % RECORD != 0 || table.epochs.incarnation == 0 {
+        if !records.len().is_multiple_of(RECORD) || table.epochs.incarnation == 0 {
             return None;
         }
         for (number, bytes) in records.chunks_exact(RECORD).enumerate() {

@@ -15,7 +15,8 @@ async fn damaged_objects_and_those_of_other_versions_are_counted_misses_until_th
     put_all(&l3, [(1, answer(text(1), 5))]).await;
     let name = names::entry(&key(1));
     let whole = store.get(&name).await.unwrap().bytes().await.unwrap();
-    let damage: [(Flaw, fn(&mut Vec<u8>)); 6] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(Flaw, Damage); 6] = [
         (Flaw::Truncated, |bytes| bytes.truncate(100)),
         (Flaw::Truncated, Vec::clear),
         (Flaw::NotAnEntry, |bytes| bytes[0] ^= 1),
@@ -23,7 +24,7 @@ async fn damaged_objects_and_those_of_other_versions_are_counted_misses_until_th
         (Flaw::Checksum, |bytes| *bytes.last_mut().unwrap() ^= 1),
         (Flaw::Checksum, |bytes| bytes.push(0)),
     ];
-    for (flaw, damage) in damage {
+    for (flaw, damage) in damages {
         let mut bytes = whole.to_vec();
         damage(&mut bytes);
         store.put(&name, bytes.into()).await.unwrap();
