@@ -17,6 +17,7 @@ mod groups;
 mod key;
 mod l1;
 pub mod l2;
+pub mod l3;
 mod memo;
 mod outcome;
 pub mod redis;

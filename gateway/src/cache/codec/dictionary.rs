@@ -1,6 +1,9 @@
 //! Dictionaries, prepared for both directions.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 
@@ -34,7 +37,9 @@ impl DictionaryId {
 pub struct Dictionary {
     id: DictionaryId,
     bytes: Vec<u8>,
-    pub(super) encoder: EncoderDictionary<'static>,
+    level: i32,
+    /// Made when something is first packed: dictionaries of older entries are only read with.
+    encoder: OnceLock<EncoderDictionary<'static>>,
     pub(super) decoder: DecoderDictionary<'static>,
 }
 
@@ -48,14 +53,17 @@ impl Dictionary {
         if bytes.len() > Self::MAX_BYTES || ::zstd::zstd_safe::get_dict_id_from_dict(&bytes).is_none() {
             return None;
         }
-        let encoder = EncoderDictionary::try_copy(&bytes, level).ok()?;
         let decoder = DecoderDictionary::try_copy(&bytes).ok()?;
-        Some(Self { id: DictionaryId::of(&bytes), bytes, encoder, decoder })
+        Some(Self { id: DictionaryId::of(&bytes), bytes, level, encoder: OnceLock::new(), decoder })
     }
 
     /// Its name.
     pub fn id(&self) -> DictionaryId {
         self.id
+    }
+
+    pub(super) fn encoder(&self) -> &EncoderDictionary<'static> {
+        self.encoder.get_or_init(|| EncoderDictionary::copy(&self.bytes, self.level))
     }
 
     /// As it is stored.

@@ -4,9 +4,11 @@
 //! known by the digest of its bytes: two gateways that train the same one share it, and a damaged one is noticed.
 
 mod dictionary;
+mod trainer;
 mod zstd;
 
 pub use dictionary::{Dictionaries, Dictionary, DictionaryId, NoDictionaries};
+pub use trainer::Trainer;
 
 use super::Flaw;
 

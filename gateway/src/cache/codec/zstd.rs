@@ -20,7 +20,7 @@ pub(super) fn pack(body: &[u8], level: i32, dictionary: Option<&Dictionary>) -> 
         };
         let mut packed = Vec::with_capacity(compress_bound(body.len()));
         match dictionary {
-            Some(dictionary) => context.compress_using_cdict(&mut packed, body, dictionary.encoder.as_cdict()),
+            Some(dictionary) => context.compress_using_cdict(&mut packed, body, dictionary.encoder().as_cdict()),
             None => context.compress(&mut packed, body, level),
         }
         .ok()?;
