@@ -14,6 +14,7 @@ mod pool;
 mod report;
 mod stores;
 mod timing;
+mod zstd;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use plan::plan;
 pub use pool::pool;
 pub use report::{Figure, Goal, Report};
 pub use stores::ServerAddresses;
+pub use zstd::zstd;
 
 use crate::{
     backend::{BackendError, embedded::PartsError},

@@ -55,6 +55,15 @@ fn the_l1_bench_holds_hits_against_a_bare_server() {
 }
 
 #[test]
+#[cfg(feature = "demo-data")]
+fn the_zstd_bench_judges_answers_that_no_dictionary_was_trained_on() {
+    let report = zstd(&Corpus::demo().unwrap(), Effort::Quick).unwrap();
+    assert_sound(&report);
+    let ratio = |name: &str| report.figures.iter().find(|figure| figure.metric.contains(name)).unwrap().ratio.unwrap();
+    assert!(ratio("packed with a dictionary") > ratio("packed without a dictionary"));
+}
+
+#[test]
 fn a_collection_without_vectors_is_refused_in_words() {
     let mut schema = sample::schema();
     schema.vectors.clear();

@@ -152,9 +152,14 @@ impl Epochs {
 
     /// The data behind a tag has changed. For a table that nobody shares.
     pub fn bump(&self, tag: &str) {
+        self.bump_slot(Self::slot(tag));
+    }
+
+    /// The data behind the tags of a slot has changed. For a table that nobody shares.
+    pub fn bump_slot(&self, slot: u16) {
         // First, so that whoever takes a stamp after the bump also sees that there was one.
         self.moves.fetch_add(1, Ordering::AcqRel);
-        self.slots[usize::from(Self::slot(tag))].fetch_add(1, Ordering::AcqRel);
+        self.slots[usize::from(slot)].fetch_add(1, Ordering::AcqRel);
     }
 
     /// Any data may have changed. For a table that nobody shares.
@@ -222,11 +227,16 @@ impl Epochs {
         self.leased_until.store(0, Ordering::Release);
     }
 
+    /// Whether every bump is known of at this moment, or is not acknowledged yet.
+    pub fn is_leased(&self, now: Instant) -> bool {
+        let until = self.leased_until.load(Ordering::Acquire);
+        until == u64::MAX || self.nanos(now) < until
+    }
+
     /// How old the knowledge about an entry is that was made at `created`: nothing while there is a lease, else the time
     /// since every bump was known, or since it was made, whichever is less.
     pub fn uncertainty(&self, created: Instant, now: Instant) -> Duration {
-        let until = self.leased_until.load(Ordering::Acquire);
-        if until == u64::MAX || self.nanos(now) < until {
+        if self.is_leased(now) {
             return Duration::ZERO;
         }
         let known = self.known_until.load(Ordering::Acquire).max(self.nanos(created));

@@ -6,17 +6,22 @@
 //! [`coherence`] is how gateways that share tiers hear of bumps. Behind L1 are far tiers ([`FarTier`]): L2 in Redis, L3 in
 //! an object store. All speak in the same outcomes and stamps.
 
+pub mod codec;
 pub mod coherence;
 mod epochs;
 mod etag;
 mod far;
 mod flight;
+pub mod format;
 mod groups;
 mod key;
 mod l1;
+pub mod l2;
+pub mod l3;
 mod memo;
 mod outcome;
 mod policy;
+pub mod redis;
 mod room;
 mod seen;
 mod stage;

@@ -81,7 +81,7 @@ impl StoredPayload {
 }
 
 /// What is looked for. A stored entry that is not exactly this is a miss.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Sought {
     /// Its key.
     pub key: Digest,

@@ -76,6 +76,8 @@ enum Name {
     Overhead,
     /// Interactive queries beside a crowd of batch clients, against a pool that serves whoever came first
     Pool,
+    /// How small answers become in tier 3, with and without a trained dictionary, and how fast they come back
+    Zstd,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
@@ -84,6 +86,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Name::L1 => bench::l1(&corpus, args.effort()),
         Name::Plan => bench::plan(&corpus, args.effort()),
         Name::Filter => bench::filter(&corpus, args.effort()),
+        Name::Zstd => bench::zstd(&corpus, args.effort()),
         Name::Footprint => return finish(args, &footprint(args, &corpus)?),
         Name::Glue => return finish(args, &on_servers(args, &corpus, bench::glue)?),
         Name::Recall => return finish(args, &on_servers(args, &corpus, bench::recall)?),

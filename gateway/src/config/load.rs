@@ -126,6 +126,11 @@ impl Config {
                 http.api_key_file.as_mut().map(resolve);
             }
         }
+        if let Some(l2) = &mut self.cache.l2 {
+            for path in [&mut l2.url_file, &mut l2.password_file, &mut l2.ca_file] {
+                path.as_mut().map(resolve);
+            }
+        }
         for principal in &mut self.principals {
             principal.token_sha256_file.as_mut().map(resolve);
         }

@@ -45,16 +45,16 @@ impl BreakerState {
 
 /// Why a call is refused, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) reason: &'static str,
-    pub(super) retry_after: Duration,
+pub(crate) struct Refusal {
+    pub(crate) reason: &'static str,
+    pub(crate) retry_after: Duration,
 }
 
 /// Names the half-open time that a call is a probe of; `None` of an ordinary call.
-pub(super) type Probe = Option<u32>;
+pub(crate) type Probe = Option<u32>;
 
 #[derive(Debug)]
-pub(super) struct Breaker {
+pub(crate) struct Breaker {
     settings: BreakerSettings,
     state: State,
     /// Oldest first.
@@ -81,13 +81,13 @@ struct Slice {
 }
 
 impl Breaker {
-    pub(super) fn new(settings: BreakerSettings) -> Self {
+    pub(crate) fn new(settings: BreakerSettings) -> Self {
         Self { settings, state: State::Closed, window: VecDeque::new(), openings: 0, opened: 0 }
     }
 
     /// Whether a call may go ahead, and as what. A probe has to be told of by [`Breaker::success`],
     /// [`Breaker::failure`] or [`Breaker::withdraw`] in the end.
-    pub(super) fn admit(&mut self, now: Instant) -> Result<Probe, Refusal> {
+    pub(crate) fn admit(&mut self, now: Instant) -> Result<Probe, Refusal> {
         if let State::Open { until, reason } = self.state
             && now >= until
         {
@@ -107,7 +107,7 @@ impl Breaker {
     }
 
     /// Why calls are refused now, if they are.
-    pub(super) fn refusal(&self, now: Instant) -> Option<Refusal> {
+    pub(crate) fn refusal(&self, now: Instant) -> Option<Refusal> {
         match self.state {
             State::Open { until, reason } if now < until => {
                 Some(Refusal { reason, retry_after: until.duration_since(now) })
@@ -116,7 +116,7 @@ impl Breaker {
         }
     }
 
-    pub(super) fn state(&self, now: Instant) -> BreakerState {
+    pub(crate) fn state(&self, now: Instant) -> BreakerState {
         match self.state {
             State::Closed => BreakerState::Closed,
             State::Open { until, .. } if now < until => BreakerState::Open,
@@ -125,7 +125,7 @@ impl Breaker {
     }
 
     /// A call was answered.
-    pub(super) fn success(&mut self, now: Instant, took: Duration, probe: Probe, dice: f64) {
+    pub(crate) fn success(&mut self, now: Instant, took: Duration, probe: Probe, dice: f64) {
         let probe = self.is_current(probe);
         let slow = took > self.settings.slow_call;
         match &mut self.state {
@@ -148,7 +148,7 @@ impl Breaker {
     }
 
     /// A call failed by the backend's fault.
-    pub(super) fn failure(&mut self, now: Instant, probe: Probe, dice: f64) {
+    pub(crate) fn failure(&mut self, now: Instant, probe: Probe, dice: f64) {
         let probe = self.is_current(probe);
         match self.state {
             State::Closed => {
@@ -161,12 +161,12 @@ impl Breaker {
     }
 
     /// A connection could not be opened. While probes are let through that is for one of them.
-    pub(super) fn connect_failure(&mut self, now: Instant, dice: f64) {
+    pub(crate) fn connect_failure(&mut self, now: Instant, dice: f64) {
         self.failure(now, Some(self.opened), dice);
     }
 
     /// A call ended in a way that says nothing about the backend.
-    pub(super) fn withdraw(&mut self, probe: Probe) {
+    pub(crate) fn withdraw(&mut self, probe: Probe) {
         let probe = self.is_current(probe);
         if let State::HalfOpen { admitted, .. } = &mut self.state
             && probe

@@ -26,6 +26,7 @@ mod tasks;
 mod tests;
 
 pub use breaker::BreakerState;
+pub(crate) use breaker::{Breaker, Probe};
 pub use connector::Connector;
 pub use demand::Demand;
 pub use error::{PoolError, ResizeError};

@@ -1,11 +1,15 @@
 //! Keeping what is served true: bumps of epochs, and how every gateway that shares tiers hears of them.
 
 mod alone;
+mod kept;
+mod shared;
 
 use std::{sync::Arc, time::Duration};
 
 pub use alone::Alone;
 use async_trait::async_trait;
+pub use kept::Kept;
+pub use shared::{CoherenceStatistics, RedisCoherence};
 
 use super::{Epochs, WallTime};
 

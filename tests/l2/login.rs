@@ -1,0 +1,75 @@
+//! Who may log in, and over what.
+
+use std::io::Write as _;
+
+use forebay::{
+    cache::{FarTier as _, LookupOutcome, StoreOutcome, l2::Leased},
+    config::{L2Config, RedisTopology},
+};
+use redis::Value;
+
+use super::{ground::*, support::private_server::PrivateServer};
+
+/// A file with a line.
+fn file(line: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    writeln!(file, "{line}").expect("it is written");
+    file
+}
+
+/// The address without the user in it.
+fn bare(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").expect("a URL");
+    format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_over_tls_with_the_least_rights_does_everything() {
+    let Some(server) = PrivateServer::redis(&["tls", "user=admin:secret"]) else { return };
+    let (admins, gateways, wrong) = (file("secret"), file("forebays-own"), file("guessed"));
+    let of = |user: &str, password: &tempfile::NamedTempFile| L2Config {
+        username: Some(user.to_owned()),
+        password_file: Some(password.path().to_owned()),
+        ca_file: Some(server.authority()),
+        prefix: "shop".into(),
+        ..at(vec![bare(&server.url)], RedisTopology::Standalone)
+    };
+    let admin = of("admin", &admins);
+    let book = include_str!("../../docs/redis.md");
+    let line = book.lines().find(|line| line.starts_with("ACL SETUSER forebay ")).expect("the book says it");
+    let rights: Vec<String> = line.split(' ').map(|word| word.replace("PASSWORD", "forebays-own")).collect();
+    let rights: Vec<&[u8]> = rights.iter().map(String::as_bytes).collect();
+    let _: Value = ask(&admin, &rights).await;
+
+    let (tier, sought) = (tier(&of("forebay", &gateways)), sought());
+    keep(&tier, &sought, "kept").await;
+    assert_eq!(get(&tier, &sought).await.as_deref(), Ok("kept"));
+    let to_fill = super::ground::sought();
+    let Leased::Fill { lease: Some(lease), .. } = lease(&tier, &to_fill, AMPLE).await else { panic!("a lease") };
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    assert_eq!(lease.store(answer("filled")), StoreOutcome::Stored);
+    tier.flush().await;
+    assert_eq!(get(&tier, &to_fill).await.as_deref(), Ok("filled"));
+    drop(super::ground::lease(&tier, &super::ground::sought(), AMPLE).await);
+    let denied: Vec<Value> = ask(&admin, &[b"ACL", b"LOG"]).await;
+    assert!(denied.is_empty(), "{denied:?}");
+
+    let stranger = super::ground::tier(&of("forebay", &wrong));
+    assert_eq!(get(&stranger, &sought).await, Err(LookupOutcome::Failed));
+    stranger.put(sought.clone(), answer("not theirs"));
+    stranger.flush().await;
+    assert_eq!(get(&tier, &sought).await.as_deref(), Ok("kept"));
+    let distrustful = L2Config { ca_file: None, ..of("forebay", &gateways) };
+    assert_eq!(
+        get(&super::ground::tier(&distrustful), &sought).await,
+        Err(LookupOutcome::Failed),
+        "an unknown authority"
+    );
+
+    // A user who may only read.
+    let _: Value = ask(&admin, &[b"ACL", b"SETUSER", b"forebay", b"-set"]).await;
+    let reader = super::ground::tier(&of("forebay", &gateways));
+    assert_eq!(get(&reader, &sought).await.as_deref(), Ok("kept"));
+    let none = super::ground::lease(&reader, &super::ground::sought(), AMPLE).await;
+    assert!(matches!(none, Leased::Fill { lease: None, .. }));
+}
