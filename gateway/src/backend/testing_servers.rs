@@ -32,6 +32,30 @@ pub(crate) fn embeddings() -> Option<String> {
     find("FOREBAY_TEST_EMBEDDINGS_URL").or_skip()
 }
 
+/// A Redis on its own, without a password, as `redis://HOST:PORT`. Everybody's keys are in it: a test uses a prefix.
+pub(crate) fn redis() -> Option<String> {
+    find("FOREBAY_TEST_REDIS_URL").or_skip()
+}
+
+/// Sentinels and the name of what they watch, as `redis+sentinel://HOST:PORT,HOST:PORT,HOST:PORT/NAME`.
+pub(crate) fn redis_sentinel() -> Option<String> {
+    find("FOREBAY_TEST_REDIS_SENTINEL").or_skip()
+}
+
+/// The nodes of a Redis Cluster, each as `redis://HOST:PORT`.
+pub(crate) fn redis_cluster() -> Option<Vec<String>> {
+    let nodes = find("FOREBAY_TEST_REDIS_CLUSTER").or_skip()?;
+    Some(nodes.split(',').map(str::to_owned).collect())
+}
+
+/// The endpoint of an S3 server. It has the bucket [`S3_BUCKET`], and takes any credentials and any region.
+pub(crate) fn s3() -> Option<String> {
+    find("FOREBAY_TEST_S3_URL").or_skip()
+}
+
+/// The bucket that is there. Everybody's objects are in it: a test uses a prefix.
+pub(crate) const S3_BUCKET: &str = "forebay";
+
 /// Leaves the running test out. The caller returns next.
 ///
 /// # Panics
