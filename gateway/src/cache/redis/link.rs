@@ -109,7 +109,6 @@ impl RedisLink {
 
     /// Hears a channel, on a connection of its own. Once this returns, nothing is missed until the subscription ends.
     pub async fn subscribe(&self, channel: &str, within: Duration) -> Result<Subscription, RedisError> {
-        let begun = Instant::now();
         let client = match &self.0.connector {
             Connector::Standalone(client) => client.clone(),
             Connector::Cluster { members, .. } => {
@@ -117,14 +116,23 @@ impl RedisLink {
                 let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
                 members[turn % members.len()].clone()
             }
-            Connector::Sentinel { .. } => {
-                match &timeout(within, self.connected()).await.map_err(|_| RedisError::TimedOut)??.to {
-                    Server::One { client, .. } => client.clone(),
-                    Server::Cluster(_) => return Err(RedisError::Unreachable("a cluster under sentinels".into())),
-                }
-            }
+            Connector::Sentinel { .. } => return self.subscribe_at_primary(channel, within).await,
         };
-        Subscription::open(&client, channel, within.saturating_sub(begun.elapsed())).await
+        Subscription::open(&client, channel, within).await
+    }
+
+    async fn subscribe_at_primary(&self, channel: &str, within: Duration) -> Result<Subscription, RedisError> {
+        let begun = Instant::now();
+        let connected = timeout(within, self.connected()).await.map_err(|_| RedisError::TimedOut)??;
+        let Server::One { client, .. } = &connected.to else {
+            return Err(RedisError::Unreachable("a cluster under sentinels".into()));
+        };
+        let subscription = Subscription::open(client, channel, within.saturating_sub(begun.elapsed())).await;
+        if subscription.is_err() {
+            // Another may be the primary by now, and nobody may have noticed yet that this connection is dead.
+            self.0.discard(&connected);
+        }
+        subscription
     }
 
     /// Asks whether the server that is connected to is still the one to talk to. Where sentinels decide that, most have to

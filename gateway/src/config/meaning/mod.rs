@@ -5,6 +5,7 @@
 //! one mistake is not reported twice.
 
 mod backends;
+mod cache;
 mod collections;
 mod entities;
 mod graph;
@@ -22,6 +23,7 @@ use super::{
 pub(super) fn check(config: &Config, locations: &Locations) -> Vec<ConfigProblem> {
     let mut checker = Checker { config, locations, problems: Vec::new() };
     server::check(&mut checker);
+    cache::check(&mut checker);
     principals::check(&mut checker);
     for (name, backend) in &config.backends {
         backends::check(&mut checker, name, backend);

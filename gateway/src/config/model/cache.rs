@@ -48,7 +48,7 @@ impl Default for L1Config {
     }
 }
 
-/// Redis 6.2 or later, or a server that speaks its protocol, shared by gateways.
+/// Redis 7.0 or later, or a server that speaks its protocol, shared by gateways.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct L2Config {

@@ -26,13 +26,7 @@ impl Waiting {
         let mut others = counted.holders;
         // This one has taken it over.
         others.remove(own);
-        Self {
-            at: counted.message.at,
-            others,
-            confirmed: 1,
-            lapses: received + LEASE,
-            settled: known_since + LEASE,
-        }
+        Self { at: counted.message.at, others, confirmed: 1, lapses: received + LEASE, settled: known_since + LEASE }
     }
 
     /// Takes note of what gateways say by now.

@@ -29,8 +29,6 @@ mod model;
 mod pending;
 mod redis;
 mod statistics;
-#[cfg(test)]
-mod tests;
 
 use std::time::Duration;
 

@@ -97,7 +97,10 @@ impl Server {
 #[derive(Clone)]
 enum Request {
     Subscribe,
-    Renew { position: Option<Position>, count: u64 },
+    Renew {
+        position: Option<Position>,
+        count: u64,
+    },
     Read,
     Restart(Option<u64>),
     /// The bump with this number; `None`: what was pending.
@@ -540,7 +543,10 @@ impl World {
                 }
             }
             320..340 => self.server_fails(),
-            340..342 => self.server.clock = self.server.clock.wrapping_add_signed(self.random.random_range(-9_000_000..9_000_000)),
+            340..342 => {
+                self.server.clock =
+                    self.server.clock.wrapping_add_signed(self.random.random_range(-9_000_000..9_000_000))
+            }
             _ => {}
         }
         let pause = self.random.random_range(1..30);
@@ -556,7 +562,8 @@ impl World {
             _ => {
                 self.server.run += 1;
                 let kept = self.server.history.len().saturating_sub(self.random.random_range(0..20));
-                self.server.state = kept.checked_sub(1).map(|last| self.server.history[last].clone()).unwrap_or_default();
+                self.server.state =
+                    kept.checked_sub(1).map(|last| self.server.history[last].clone()).unwrap_or_default();
                 self.server.history.clear();
                 for of in 0..GATEWAYS {
                     if let Some(subscription) = self.gateways[of].subscription {
@@ -588,7 +595,8 @@ fn after_a_bump_is_acknowledged_no_gateway_with_a_lease_takes_a_stamp_from_befor
         all.steps += seen.steps;
         all.frozen += seen.frozen;
     }
-    let counts = [all.acknowledged, all.lapsed, all.refused, all.leases, all.current, all.outdated, all.gaps, all.steps];
+    let counts =
+        [all.acknowledged, all.lapsed, all.refused, all.leases, all.current, all.outdated, all.gaps, all.steps];
     assert!(counts.iter().all(|count| *count > 100), "not everything happened: {all:?}");
     println!("{all:?}");
 }

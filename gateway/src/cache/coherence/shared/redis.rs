@@ -258,9 +258,8 @@ impl Shared {
         let position = self.follower().position();
         let renewal = async {
             self.link.confirm_primary(ANSWER_WITHIN).await?;
-            let (incarnation, seq) = position.map_or_else(Default::default, |position| {
-                (position.incarnation.to_string(), position.seq.to_string())
-            });
+            let (incarnation, seq) = position
+                .map_or_else(Default::default, |position| (position.incarnation.to_string(), position.seq.to_string()));
             let count = self.renewals.fetch_add(1, Ordering::Relaxed).to_string();
             let arguments = [&self.gateway, &incarnation, &seq, &count];
             self.run(&self.scripts.renew, &arguments.map(String::as_str)).await.map(Renewal::read)
