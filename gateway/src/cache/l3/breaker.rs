@@ -22,6 +22,8 @@ struct State {
     useless: f64,
     /// Open until then, and for how long that is.
     open: Option<(Instant, Duration)>,
+    /// A call was let through to see.
+    probing: bool,
 }
 
 impl Breaker {
@@ -36,12 +38,14 @@ impl Breaker {
 
     /// Whether a call may go ahead.
     pub(super) fn admit(&self, now: Instant) -> bool {
-        match &mut self.state().open {
+        let mut state = self.state();
+        match state.open {
             None => true,
-            Some((until, _)) if now < *until => false,
-            Some((until, time)) => {
+            Some((until, _)) if now < until => false,
+            Some((_, time)) => {
                 // A call that never comes back must not be waited for.
-                *until = now + *time;
+                state.open = Some((now + time, time));
+                state.probing = true;
                 true
             }
         }
@@ -52,11 +56,14 @@ impl Breaker {
         let mut state = self.state();
         match state.open {
             Some(_) if useful => *state = State::default(),
-            Some((_, time)) => {
+            Some((_, time)) if state.probing => {
                 // Up to a quarter less, so that gateways do not come back all at once.
                 let time = (time * 2).min(LONGEST);
                 state.open = Some((now + time.mul_f64(1.0 - 0.25 * rand::random::<f64>()), time));
+                state.probing = false;
             }
+            // A call from before it opened says nothing new.
+            Some(_) => {}
             None => {
                 state.useless += WEIGHT * (f64::from(u8::from(!useful)) - state.useless);
                 if state.useless > TOO_MANY {
@@ -78,6 +85,7 @@ mod tests {
         let (breaker, now) = (Breaker::default(), Instant::now());
         let opened = (0..100).position(|_| breaker.report(false, now));
         assert_eq!(opened, Some(6));
+        (0..9).for_each(|_| assert!(!breaker.report(false, now), "what was under way says nothing new"));
         assert!(!breaker.admit(now) && !breaker.is_closed(now));
         let later = now + FIRST;
         assert!(breaker.is_closed(later) && breaker.admit(later) && !breaker.admit(later), "one at a time");

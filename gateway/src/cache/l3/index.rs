@@ -34,7 +34,9 @@ pub(super) struct Index {
 
 struct Held {
     key: Digest,
+    /// Where its cost is not known, what it would be if it had cost nothing.
     priority: f64,
+    known: bool,
     size: u32,
     /// In seconds since 1970.
     expires: u32,
@@ -74,10 +76,10 @@ impl Index {
     /// An entry was written, or read: its cost and when it expires are known.
     pub(super) fn known(&mut self, key: Digest, size: u64, cost_ms: f64, expires: WallTime) {
         self.costs = (self.costs.0 * 0.999 + cost_ms, self.costs.1 * 0.999 + 1.0);
-        self.place(key, size, cost_ms, seconds(expires), true);
+        self.place(key, size, Some(cost_ms), seconds(expires));
     }
 
-    /// An entry was found in a listing. Where nothing else is known of it, it cost what entries cost, and expires then.
+    /// An entry was found in a listing. Where nothing else is known of it, it costs what entries cost, and expires then.
     pub(super) fn listed(&mut self, key: Digest, size: u64, expires: WallTime) {
         if let Some(&at) = self.places.get(&short(&key)) {
             let held = &mut self.held[at as usize];
@@ -86,21 +88,20 @@ impl Index {
             held.size = size as u32;
             return;
         }
-        let typical = if self.costs.1 > 0.0 { self.costs.0 / self.costs.1 } else { 1.0 };
-        self.place(key, size, typical, seconds(expires), false);
+        self.place(key, size, None, seconds(expires));
     }
 
-    fn place(&mut self, key: Digest, size: u64, cost: f64, expires: u32, hit: bool) {
+    fn place(&mut self, key: Digest, size: u64, cost: Option<f64>, expires: u32) {
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         let hits = match self.places.get(&short(&key)) {
             Some(&at) => {
                 self.bytes -= u64::from(self.held[at as usize].size);
-                self.held[at as usize].hits.saturating_add(u16::from(hit))
+                self.held[at as usize].hits.saturating_add(1)
             }
             None => 1,
         };
-        let priority = self.inflation + f64::from(hits) * cost / f64::from(size.max(1));
-        let held = Held { key, priority, size, expires, hits, round: self.round };
+        let priority = self.inflation + f64::from(hits) * cost.unwrap_or(0.0) / f64::from(size.max(1));
+        let held = Held { key, priority, known: cost.is_some(), size, expires, hits, round: self.round };
         self.bytes += u64::from(size);
         match self.places.get(&short(&key)) {
             Some(&at) => self.held[at as usize] = held,
@@ -130,18 +131,27 @@ impl Index {
         held.key
     }
 
+    fn worth(&self, at: usize) -> f64 {
+        let held = &self.held[at];
+        let typical = if self.costs.1 > 0.0 { self.costs.0 / self.costs.1 } else { 1.0 };
+        held.priority + if held.known { 0.0 } else { typical / f64::from(held.size.max(1)) }
+    }
+
     /// Takes out what has to go until all is within bounds; at most `most` at a time.
     pub(super) fn evict(&mut self, most: usize) -> Vec<Digest> {
         let mut evicted = Vec::new();
         while evicted.len() < most && (self.bytes > self.max_bytes || self.held.len() > MAX_OBJECTS) {
             let count = self.held.len();
-            let sample = (0..SAMPLE.min(count)).map(|i| match count <= SAMPLE {
-                true => i,
-                false => self.random.random_range(0..count),
-            });
-            let least = sample.min_by(|a, b| self.held[*a].priority.total_cmp(&self.held[*b].priority));
-            let Some(least) = least else { break };
-            self.inflation = self.inflation.max(self.held[least].priority);
+            let mut least: Option<(f64, usize)> = None;
+            for i in 0..SAMPLE.min(count) {
+                let at = if count <= SAMPLE { i } else { self.random.random_range(0..count) };
+                let worth = self.worth(at);
+                if least.is_none_or(|(least, _)| worth < least) {
+                    least = Some((worth, at));
+                }
+            }
+            let Some((worth, least)) = least else { break };
+            self.inflation = self.inflation.max(worth);
             evicted.push(self.remove(least));
         }
         evicted
@@ -201,6 +211,18 @@ mod tests {
         }
         index.known(key(4), 9_001, 400.0, LATE);
         assert_eq!(index.evict(9), [key(2)], "what is asked for often stays");
+    }
+
+    #[test]
+    fn what_is_only_listed_is_taken_to_cost_what_others_cost() {
+        let mut index = Index::new(30_000);
+        index.listed(key(0), 10_000, LATE);
+        index.known(key(1), 10_000, 150.0, LATE);
+        index.known(key(2), 10_000, 10.0, LATE);
+        index.known(key(3), 1_000, 100.0, LATE);
+        assert_eq!(index.evict(9), [key(2)]);
+        index.known(key(4), 10_000, 200.0, LATE);
+        assert_eq!(index.evict(9), [key(0)]);
     }
 
     #[test]

@@ -112,6 +112,9 @@ pub(super) async fn run(inner: Arc<Inner>, mut queue: mpsc::UnboundedReceiver<Wa
 
 impl Inner {
     async fn write(self: &Arc<Self>, waiting: Waiting) {
+        if !self.writing.admit(Instant::now()) {
+            return count(&self.counters.failed);
+        }
         let inner = self.clone();
         let packing = tokio::task::spawn_blocking(move || (inner.pack(&waiting), waiting));
         let Ok(((bytes, train), Waiting { sought, entry, .. })) = packing.await else {
