@@ -22,11 +22,11 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// What makes connections.
 pub(super) enum Connector {
     /// To one server.
-    Standalone(Client),
+    Standalone(Box<Client>),
     /// To the present primary of a group.
-    Sentinel { sentinels: Sentinels, settings: RedisSettings },
+    Sentinel { sentinels: Sentinels, settings: Box<RedisSettings> },
     /// To all members of a cluster.
-    Cluster { cluster: ClusterClient, members: Vec<Client> },
+    Cluster { cluster: Box<ClusterClient>, members: Vec<Client> },
 }
 
 /// A connection.
@@ -35,11 +35,10 @@ pub(super) struct Connected {
     pub(super) since: Instant,
 }
 
-/// What a connection ends at. Its clones share it.
-#[derive(Clone)]
+/// What a connection ends at.
 pub(super) enum Server {
     /// One server; under sentinels with the address that they name.
-    One { connection: MultiplexedConnection, client: Client, address: Option<Address> },
+    One { connection: MultiplexedConnection, client: Box<Client>, address: Option<Address> },
     /// A cluster.
     Cluster(ClusterConnection),
 }
@@ -50,17 +49,20 @@ impl Connector {
             RedisTopology::Standalone => {
                 let server = settings.nodes.first().cloned();
                 let nothing = (ErrorKind::InvalidClientConfig, "there is no address");
-                Self::Standalone(settings.client(server.ok_or(nothing)?)?)
+                Self::Standalone(Box::new(settings.client(server.ok_or(nothing)?)?))
             }
             RedisTopology::Sentinel => {
                 let addresses: Result<Vec<_>, _> =
                     settings.nodes.iter().map(|node| settings.with_tls(node.clone())).collect();
-                Self::Sentinel { sentinels: Sentinels::new(settings.group.clone(), addresses?), settings }
+                Self::Sentinel {
+                    sentinels: Sentinels::new(settings.group.clone(), addresses?),
+                    settings: Box::new(settings),
+                }
             }
             RedisTopology::Cluster => {
                 let members: Result<Vec<_>, _> =
                     settings.nodes.iter().cloned().map(|node| settings.client(node)).collect();
-                Self::Cluster { cluster: settings.cluster()?, members: members? }
+                Self::Cluster { cluster: Box::new(settings.cluster()?), members: members? }
             }
         })
     }
@@ -108,7 +110,7 @@ async fn one(client: &Client, address: Option<Address>) -> Result<Server, RedisE
                 return Err(RedisError::Refused { why: Refusal::ReadOnly, message });
             }
         }
-        Ok(Server::One { connection, client: client.clone(), address })
+        Ok(Server::One { connection, client: Box::new(client.clone()), address })
     };
     timeout(CONNECT_WITHIN, connecting).await.unwrap_or(Err(RedisError::TimedOut))
 }

@@ -110,7 +110,7 @@ impl RedisLink {
     /// Hears a channel, on a connection of its own. Once this returns, nothing is missed until the subscription ends.
     pub async fn subscribe(&self, channel: &str, within: Duration) -> Result<Subscription, RedisError> {
         let client = match &self.0.connector {
-            Connector::Standalone(client) => client.clone(),
+            Connector::Standalone(client) => (**client).clone(),
             Connector::Cluster { members, .. } => {
                 // What is said to one member is heard at all; each time another one is asked, as it may be away.
                 let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
@@ -152,9 +152,9 @@ impl RedisLink {
     async fn value(&self, command: &Cmd, within: Duration) -> Result<Value, RedisError> {
         let mut used = None;
         let sending = async {
-            let value = match used.insert(self.connected().await?).to.clone() {
-                Server::One { mut connection, .. } => connection.send_packed_command(command).await,
-                Server::Cluster(mut cluster) => cluster.req_packed_command(command).await,
+            let value = match &used.insert(self.connected().await?).to {
+                Server::One { connection, .. } => connection.clone().send_packed_command(command).await,
+                Server::Cluster(cluster) => cluster.clone().req_packed_command(command).await,
             };
             // An error that the server answers with may come as a value.
             Ok(value.and_then(Value::extract_error)?)
@@ -229,7 +229,7 @@ impl Inner {
             }
             // A cluster's connection mends itself.
             Some(error) if error.ends_connection() && !matches!(connected.to, Server::Cluster(_)) => {
-                self.discard(connected)
+                self.discard(connected);
             }
             Some(RedisError::Unreachable(_)) => {}
             Some(_) | None => {

@@ -529,7 +529,7 @@ impl World {
             200..270 if awake => {
                 let tag = (!self.chance(10)).then(|| self.random.random_range(0..TAGS.len()));
                 let what = tag.map_or(Bump::All, |tag| Bump::Tags(vec![TAGS[tag].into()]));
-                // A millisecond later than any stamp: the order within one is not known.
+                // Stamps of the same moment are not from before.
                 self.bumps.push(BumpMade { by: of, tag, begun: self.now, waiting: None });
                 self.send(of, Request::Count(Some(self.bumps.len() - 1), Pending::of(&what)));
             }
@@ -544,8 +544,8 @@ impl World {
             }
             320..340 => self.server_fails(),
             340..342 => {
-                self.server.clock =
-                    self.server.clock.wrapping_add_signed(self.random.random_range(-9_000_000..9_000_000))
+                let step = self.random.random_range(-9_000_000..9_000_000);
+                self.server.clock = self.server.clock.wrapping_add_signed(step);
             }
             _ => {}
         }
