@@ -7,7 +7,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Servers, embedder::open_embedder, mapping};
+use super::{Servers, data, embedder::open_embedder, mapping};
 use crate::{
     backend::{
         CallContext, Finding, GraphStore, VectorStore, Weight,
@@ -15,6 +15,7 @@ use crate::{
         neo4j::Neo4jGraph,
         postgres::{PgEntities, PgGraph, PgTogether},
     },
+    cache::CachePolicy,
     catalog::{Catalog, Collection, CollectionSchema},
     config::{BackendConfig, CollectionConfig, ConfigProblem, GraphConfig, KeyPath, Loaded, ProblemKind, schema_of},
     query::Priority,
@@ -148,7 +149,9 @@ pub fn open_collection(
     };
     match stores {
         Some((entities, graph)) if problems.is_empty() => {
-            Ok(Collection::new(schema, entities.store(), graph, embedder))
+            let data = data::digest(loaded, name, collection).map_err(|problem| vec![*problem])?;
+            let policy = CachePolicy::new(&loaded.config.cache, &collection.cache);
+            Ok(Collection::new(schema, entities.store(), graph, embedder).of_data(&data).cached(policy))
         }
         _ => Err(problems),
     }

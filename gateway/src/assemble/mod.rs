@@ -2,6 +2,7 @@
 //! when the operating system says so. Nothing here answers a query.
 
 mod collection;
+mod data;
 mod embedder;
 mod fill;
 mod listeners;
@@ -10,6 +11,7 @@ mod reload;
 mod running;
 mod servers;
 mod signals;
+mod tiers;
 mod warm_up;
 
 pub use collection::{Survey, open_catalog, open_collection, survey};
@@ -19,4 +21,5 @@ pub use reload::needs_restart;
 pub use running::{Running, Source};
 pub use servers::Servers;
 pub use signals::{Signal, Signals};
+pub use tiers::OpenTiers;
 pub use warm_up::warm_up;

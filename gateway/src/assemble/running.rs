@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::{Servers, Signal, Signals, needs_restart, open_catalog, warm_up};
+use super::{OpenTiers, Servers, Signal, Signals, needs_restart, open_catalog, warm_up};
 use crate::{
     config::{self, Config, ConfigProblem, Loaded},
     governor::Watch,
@@ -46,6 +46,7 @@ pub struct Running {
     started: Config,
     servers: Arc<Servers>,
     gateway: Arc<Gateway>,
+    tiers: OpenTiers,
     /// Watches memory for as long as this lives.
     _watch: Watch,
 }
@@ -57,10 +58,11 @@ impl Running {
         let catalog = open_catalog(&loaded, &servers)?;
         servers.publish(&loaded.config.backends);
         let config = &loaded.config;
-        let gateway = Gateway::new(catalog, &config.server, &config.cache, None, metrics);
+        let tiers = OpenTiers::open(&loaded).map_err(|problem| vec![*problem])?;
+        let gateway = Gateway::over(catalog, &config.server, &config.cache, tiers.tiers.clone(), None, metrics);
         let gateway = Arc::new(gateway.with_pools(servers.registry().clone()));
         let watch = Watch::start(&config.memory, gateway.memory().clone(), gateway.sheddable());
-        Ok(Self { source, started: loaded.config.clone(), loaded, servers, gateway, _watch: watch })
+        Ok(Self { source, started: loaded.config.clone(), loaded, servers, gateway, tiers, _watch: watch })
     }
 
     /// What answers queries.
@@ -71,6 +73,11 @@ impl Running {
     /// The configuration that was loaded last.
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
+    }
+
+    /// Lets go of what others might wait for. For an orderly end, after the last query.
+    pub async fn close(&self) {
+        self.tiers.close().await;
     }
 
     /// Reloads on `SIGHUP` and keeps statistics fresh, until the process is told to stop.

@@ -43,4 +43,4 @@ pub use policy::{CachePolicy, TierPolicy, Validity};
 pub use seen::Seen;
 pub use stage::{RankedList, Stage};
 pub use stored::{Sought, Stored, StoredPayload, WallTime};
-pub use tiers::{FarLook, FarStores, Made, Tiers};
+pub use tiers::{FarLook, FarStores, Made, Tiers, Wish};

@@ -1,7 +1,7 @@
 //! All tiers as one: who is asked in which order, what may be served, and which tiers take an entry.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -9,6 +9,7 @@ use super::{
     CachePolicy, Digest, Epochs, FarReports, FarTier, L1, LookupOutcome, NoneFresh, RankedList, Seen, Sought, Stage,
     Stamp, StoreOutcome, Stored, StoredAnswer, StoredPayload, Tier, Validity, WallTime,
     coherence::{Alone, Coherence},
+    l2::{FillLease, Leased, RedisTier},
     outcome::CacheReport,
 };
 use crate::config::L1Config;
@@ -22,7 +23,22 @@ pub struct Tiers {
     /// L2 and L3, as far as there are any, nearest first.
     far: Vec<Arc<dyn FarTier>>,
     coherence: Arc<dyn Coherence>,
+    /// Where gateways agree who makes an answer.
+    leases: Option<Arc<RedisTier>>,
     seen: Seen,
+}
+
+/// What is wanted of far tiers.
+#[derive(Clone, Copy)]
+pub struct Wish<'a> {
+    /// Which tiers take entries of the collection, and for how long.
+    pub policy: &'a CachePolicy,
+    /// Oldest answer that will do.
+    pub max_staleness: Option<Duration>,
+    /// It was in memory a moment ago, and is worth a place there.
+    pub again: bool,
+    /// The caller makes the answer where none is found, and waits so long for another gateway that does.
+    pub lease_within: Option<Duration>,
 }
 
 /// What far tiers said when they were asked for an answer.
@@ -32,6 +48,8 @@ pub struct FarLook {
     pub found: Option<StoredAnswer>,
     /// One whose time to live is over.
     pub stale: Option<StoredAnswer>,
+    /// The right to make it.
+    pub lease: Option<FillLease>,
     /// What each said.
     pub reports: FarReports,
 }
@@ -66,7 +84,13 @@ impl Tiers {
     /// Memory before these tiers, nearest first, whose epochs are counted there.
     pub fn new(config: &L1Config, far: Vec<Arc<dyn FarTier>>, coherence: Arc<dyn Coherence>) -> Self {
         let l1 = Arc::new(L1::new(config, coherence.epochs().clone()));
-        Self { l1, far, coherence, seen: Seen::default() }
+        Self { l1, far, coherence, leases: None, seen: Seen::default() }
+    }
+
+    /// The same tiers, of which this one, already among them, also says who makes an answer.
+    #[must_use]
+    pub fn leasing(self, leases: Arc<RedisTier>) -> Self {
+        Self { leases: Some(leases), ..self }
     }
 
     /// Memory.
@@ -94,57 +118,78 @@ impl Tiers {
         self.far.iter().any(|tier| policy.of(tier.tier()).is_some())
     }
 
-    /// Asks the far tiers for a whole answer not older than `max_staleness`, one after the other until one has it. What is
-    /// found for the second time gets a nearer place, too; so does what is asked for `again`.
-    pub async fn far_answer(
-        &self,
-        sought: &Sought,
-        policy: &CachePolicy,
-        max_staleness: Option<Duration>,
-        again: bool,
-    ) -> FarLook {
+    /// Asks the far tiers for a whole answer, one after the other until one has it. What is found for the second time gets a
+    /// nearer place, too.
+    pub async fn far_answer(&self, sought: &Sought, wish: &Wish<'_>) -> FarLook {
         let mut look = FarLook::default();
+        let policy = wish.policy;
         for (place, tier) in self.far.iter().enumerate().filter(|(_, tier)| policy.of(tier.tier()).is_some()) {
-            let outcome = one(tier.get(std::slice::from_ref(sought)).await);
-            let (now, wall) = (Instant::now(), self.coherence.now());
             let mut report = CacheReport::of(tier.tier(), LookupOutcome::Hit);
-            let judged = outcome.and_then(|stored| {
-                let judged = self.judge(&stored, tier.tier(), policy, now, wall)?;
-                if max_staleness.is_some_and(|most| now.saturating_duration_since(judged.created) > most) {
-                    return Err(LookupOutcome::TooOld);
-                }
-                Ok((stored, judged))
-            });
-            match judged {
+            match self.ask(tier, sought, wish, &mut look).await {
                 Err(outcome) => report.lookup = outcome,
                 Ok((stored, judged)) => {
+                    let now = Instant::now();
                     let left = judged.fresh_until.saturating_duration_since(now);
                     // In memory it lives as long as what is made now, but never longer than where it comes from.
-                    let near = left.min(policy.ttl(Tier::L1, false));
-                    let Some(answer) = answer_of(&stored, &judged, policy.answer(now + near)) else {
-                        report.lookup = LookupOutcome::Damaged;
-                        look.reports[place.min(1)] = Some(report);
-                        continue;
-                    };
-                    if left.is_zero() {
-                        report.lookup = LookupOutcome::Expired;
-                        let validity = policy.answer(judged.fresh_until);
-                        look.stale.get_or_insert(StoredAnswer { validity, ..answer });
-                    } else {
-                        report.ttl = i64::try_from(left.as_secs()).ok();
-                        if self.seen.before(&sought.key) || again {
-                            self.promote(sought, place, stored, &answer, policy);
+                    let validity = policy.answer(now + left.min(policy.ttl(Tier::L1, false)));
+                    match answer_of(&stored, &judged, validity) {
+                        None => report.lookup = LookupOutcome::Damaged,
+                        Some(answer) => {
+                            report.ttl = i64::try_from(left.as_secs()).ok();
+                            if self.seen.before(&sought.key) || wish.again {
+                                self.promote(sought, place, stored, &answer, policy);
+                            }
+                            look.found = Some(answer);
                         }
-                        look.found = Some(answer);
                     }
                 }
             }
             look.reports[place.min(1)] = Some(report);
             if look.found.is_some() {
+                look.lease = None;
                 break;
             }
         }
         look
+    }
+
+    /// Asks one tier for an answer that may be served. Where several gateways share the tier, for the right to make it, too.
+    async fn ask(
+        &self,
+        tier: &Arc<dyn FarTier>,
+        sought: &Sought,
+        wish: &Wish<'_>,
+        look: &mut FarLook,
+    ) -> Result<(Stored, Judged), LookupOutcome> {
+        let stale = Mutex::new(None);
+        let judge = |stored: &Stored| {
+            let now = Instant::now();
+            let judged = self.judge(stored, tier.tier(), wish.policy, now, self.coherence.now())?;
+            if wish.max_staleness.is_some_and(|most| now.saturating_duration_since(judged.created) > most) {
+                return Err(LookupOutcome::TooOld);
+            }
+            if now >= judged.fresh_until {
+                let answer = answer_of(stored, &judged, wish.policy.answer(judged.fresh_until));
+                *stale.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+                return Err(LookupOutcome::Expired);
+            }
+            Ok(judged)
+        };
+        let outcome = match (&self.leases, wish.lease_within) {
+            (Some(leases), Some(wait_at_most)) if tier.tier() == Tier::L2 => {
+                match leases.look_or_lease(sought, wait_at_most, &|stored| judge(stored).map(drop)).await {
+                    Leased::Found { entry, .. } => judge(&entry).map(|judged| (entry, judged)),
+                    Leased::Fill { lease, outcome, .. } => {
+                        look.lease = lease;
+                        Err(outcome)
+                    }
+                }
+            }
+            _ => one(tier.get(std::slice::from_ref(sought)).await)
+                .and_then(|stored| judge(&stored).map(|judged| (stored, judged))),
+        };
+        look.stale = look.stale.take().or(stale.into_inner().unwrap_or_else(PoisonError::into_inner));
+        outcome
     }
 
     /// Asks the far tiers for stages, all of a tier at once. A stage that is found is in memory from then on.
@@ -226,7 +271,13 @@ impl Tiers {
     }
 
     /// Offers an answer that was just made to every tier that takes it. What each said, memory first.
-    pub fn admit_answer(&self, made: &Made<'_>, answer: &StoredAnswer, is_empty: bool) -> (StoreOutcome, FarStores) {
+    pub fn admit_answer(
+        &self,
+        made: &Made<'_>,
+        answer: &StoredAnswer,
+        is_empty: bool,
+        lease: Option<FillLease>,
+    ) -> (StoreOutcome, FarStores) {
         let near = match made.policy.of(Tier::L1) {
             Some(_) => self.l1.admit_answer(made.sought.key, answer.clone(), made.stamp),
             None if self.coherence.epochs().is_current(made.stamp) => StoreOutcome::NotWanted,
@@ -237,7 +288,7 @@ impl Tiers {
         }
         let StoredAnswer { body, etag, groups, .. } = answer.clone();
         let size = body.len() as u64;
-        (near, self.offer(made, &StoredPayload::Answer { body, etag, groups }, size, is_empty))
+        (near, self.offer(made, &StoredPayload::Answer { body, etag, groups }, size, is_empty, lease))
     }
 
     /// Offers a stage that was just made to every tier that takes it.
@@ -267,10 +318,17 @@ impl Tiers {
             Stage::Lists(lists) => StoredPayload::Lists(lists.clone()),
             Stage::Embedding(vector) => StoredPayload::Embedding(vector.clone()),
         };
-        self.offer(made, &payload, stage.weight() as u64, false);
+        self.offer(made, &payload, stage.weight() as u64, false, None);
     }
 
-    fn offer(&self, made: &Made<'_>, payload: &StoredPayload, size: u64, is_empty: bool) -> FarStores {
+    fn offer(
+        &self,
+        made: &Made<'_>,
+        payload: &StoredPayload,
+        size: u64,
+        is_empty: bool,
+        mut lease: Option<FillLease>,
+    ) -> FarStores {
         let mut outcomes = [None; 2];
         let Made { sought, cost, stamp, policy, .. } = *made;
         let age = made.created.elapsed().as_millis() as u64;
@@ -284,7 +342,10 @@ impl Tiers {
             } else {
                 let expires = created.after(policy.life(tier.tier(), is_empty));
                 let entry = Stored { payload: payload.clone(), stamp: stamp.clone(), created, expires, cost };
-                tier.put(sought.clone(), Arc::new(entry))
+                match lease.take_if(|_| tier.tier() == Tier::L2) {
+                    Some(lease) => lease.store(Arc::new(entry)),
+                    None => tier.put(sought.clone(), Arc::new(entry)),
+                }
             };
             outcomes[place.min(1)] = Some((tier.tier(), outcome));
         }

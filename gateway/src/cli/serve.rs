@@ -50,8 +50,13 @@ async fn serve(source: Source, loaded: Loaded, authenticator: Authenticator) -> 
     running.supervise(&mut signals).await;
 
     tracing::info!("draining");
+    let ending = async {
+        let cut = serving.drain().await;
+        running.close().await;
+        cut
+    };
     let cut = tokio::select! {
-        cut = serving.drain() => cut,
+        cut = ending => cut,
         // Whoever asks twice does not want to wait.
         () = stop(&mut signals) => return Err(Failure::Other("stopped before all queries were answered".into())),
     };

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{CollectionConfig, Config, GraphConfig};
+use super::{CollectionConfig, GraphConfig};
 use crate::catalog::{AttributeSchema, CollectionSchema, GraphSchema, VectorSchema};
 
 /// The names and types of a collection, sorted. `embedding_version` is the version of the embedder's model.
@@ -53,18 +53,4 @@ fn graph_schema(graph: &GraphConfig) -> GraphSchema {
 pub fn edge_types(collection: &CollectionConfig) -> BTreeMap<String, u16> {
     let edges = collection.graph.iter().flat_map(|graph| &graph.edges).enumerate();
     edges.map(|(index, (name, edge))| (edge.kind.as_deref().unwrap_or(name).into(), index as u16)).collect()
-}
-
-/// A digest of a collection's effective configuration, its backends included: equal digests mean that answers of before
-/// are answers of now, as far as the configuration decides it.
-pub fn digest(name: &str, collection: &CollectionConfig, config: &Config) -> [u8; 32] {
-    let graph = collection.graph.as_ref().map(|graph| &graph.backend);
-    let backends: Vec<_> = [Some(&collection.entities.backend), graph]
-        .into_iter()
-        .flatten()
-        .map(|name| config.backends.get(name))
-        .collect();
-    // JSON writes the maps in the order of their keys, so equal configurations have equal texts.
-    let text = serde_json::to_vec(&(name, collection, backends)).expect("a configuration is plain data");
-    blake3::derive_key("forebay 2026-11 collection configuration", &text)
 }

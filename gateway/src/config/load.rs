@@ -131,6 +131,11 @@ impl Config {
                 path.as_mut().map(resolve);
             }
         }
+        if let Some(l3) = &mut self.cache.l3 {
+            for path in [&mut l3.directory, &mut l3.secret_access_key_file] {
+                path.as_mut().map(resolve);
+            }
+        }
         for principal in &mut self.principals {
             principal.token_sha256_file.as_mut().map(resolve);
         }

@@ -20,7 +20,7 @@ mod schema;
 mod shape;
 mod tree;
 
-pub use collection::{digest, edge_types, schema_of};
+pub use collection::{edge_types, schema_of};
 pub use credentials::{Credential, credentials};
 pub use load::{Loaded, load, load_with};
 pub use locations::Locations;

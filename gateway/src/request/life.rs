@@ -25,7 +25,7 @@ use crate::{
     backend::{BackendError, CallContext, ReachRequest, Urgency},
     cache::{
         CacheReport, Digest, ETag, FarReports, FarStores, Groups, LookupOutcome, Made, NoneFresh, Remembered, Sought,
-        Stage, Stamp, StoreOutcome, StoredAnswer, Tier,
+        Stage, Stamp, StoreOutcome, StoredAnswer, Tier, Wish, l2::FillLease,
     },
     catalog::{Collection, View},
     execute::{Enriched, Held, Job, LegMemo, Progress, Ranked, Trace, enrich},
@@ -167,7 +167,7 @@ impl<'a> Life<'a> {
                 let _cancel = token.clone().drop_guard();
                 let urgency = self.priority(&understood.options).into();
                 let (began, ctx) = (self.begin(understood), self.context(&understood.options, urgency, token));
-                self.make(understood, &began, &ctx).await
+                self.make(understood, &began, &ctx, None).await
             }
             Turn::Leads(lead, seat, stale) => {
                 let made = self.fill(understood, &lead, stale).await;
@@ -192,7 +192,13 @@ impl<'a> Life<'a> {
     }
 
     /// From **plan** to **admit**.
-    pub(super) async fn make(&mut self, understood: &Understood, began: &Began, ctx: &CallContext) -> Reply {
+    pub(super) async fn make(
+        &mut self,
+        understood: &Understood,
+        began: &Began,
+        ctx: &CallContext,
+        lease: Option<FillLease>,
+    ) -> Reply {
         if ctx.priority.now() == Priority::Batch && self.state.memory.refuses_batch() {
             let retry_after = Some(BATCH_PAUSES);
             return Err(Problem { retry_after, ..Problem::new(Code::MemoryShort, "batch queries wait for memory") });
@@ -200,7 +206,7 @@ impl<'a> Life<'a> {
         let prepared = self.plan(understood, ctx).await?;
         let executed = self.execute(understood, &prepared, ctx).await?;
         let body = self.shape(understood, &prepared, &executed)?;
-        Ok(self.admit(understood, &prepared, &executed, body, began))
+        Ok(self.admit(understood, &prepared, &executed, body, began, lease))
     }
 
     /// **understand**: the body's names against the collection, and **key**: its canonical form under this principal.
@@ -422,6 +428,7 @@ impl<'a> Life<'a> {
         executed: &Executed,
         body: Vec<u8>,
         began: &Began,
+        lease: Option<FillLease>,
     ) -> Answer {
         let admitting = Instant::now();
         let (tiers, started) = (&self.state.tiers, began.at);
@@ -463,7 +470,7 @@ impl<'a> Life<'a> {
                 StoredAnswer { body: body.clone(), etag, groups: began.groups.clone(), created, cost, validity };
             let sought = understood.sought(understood.key);
             let made = Made { sought: &sought, created, cost, stamp, policy };
-            let (near, far) = tiers.admit_answer(&made, &stored, is_empty);
+            let (near, far) = tiers.admit_answer(&made, &stored, is_empty, lease);
             self.note_stores(&far);
             near
         };
@@ -499,8 +506,8 @@ impl<'a> Life<'a> {
         let near = tiers.near_answer(&understood.key, started, most).err().map(|none| none.outcome);
         let mut outcomes = vec![(Tier::L1, near.unwrap_or(LookupOutcome::Hit))];
         if near.is_some() {
-            let look =
-                tiers.far_answer(&understood.sought(understood.key), &understood.collection.cache, most, false).await;
+            let sought = understood.sought(understood.key);
+            let look = tiers.far_answer(&sought, &self.wish(understood, false, None)).await;
             outcomes.extend(look.reports.iter().flatten().map(|report| (report.tier, report.lookup)));
         }
         let report = self.plan_report(understood, &prepared);
@@ -577,6 +584,12 @@ impl<'a> Life<'a> {
 
     pub(super) fn deadline(&self, options: &Options) -> Instant {
         self.incoming.received + options.deadline.unwrap_or(self.state.default_deadline)
+    }
+
+    /// What this caller wants of far tiers.
+    pub(super) fn wish<'w>(&self, understood: &'w Understood, again: bool, lease_within: Option<Duration>) -> Wish<'w> {
+        let (policy, max_staleness) = (&understood.collection.cache, self.most_stale(&understood.options));
+        Wish { policy, max_staleness, again, lease_within }
     }
 
     /// How old a stored answer may be for this caller.

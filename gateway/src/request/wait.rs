@@ -26,6 +26,9 @@ use crate::{
 /// So long after the deadline a caller still waits for work of its own.
 const PATIENCE: Duration = Duration::from_millis(20);
 
+/// A dead gateway's right to make an answer ends after this.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
 /// What a filler leaves to those who wait.
 pub(super) type Outcome = Arc<Filled>;
 
@@ -211,8 +214,8 @@ impl Life<'_> {
     /// What far tiers have, for a caller who takes nothing else.
     async fn only_stored(&mut self, understood: &Understood) -> Reply {
         let started = Instant::now();
-        let (sought, policy) = (understood.sought(understood.key), &understood.collection.cache);
-        let look = self.state.tiers.far_answer(&sought, policy, self.most_stale(&understood.options), false).await;
+        let sought = understood.sought(understood.key);
+        let look = self.state.tiers.far_answer(&sought, &self.wish(understood, false, None)).await;
         self.far = look.reports;
         let now = self.spent(Step::Lookup, started);
         match look.found {
@@ -234,17 +237,20 @@ impl Life<'_> {
         let options = &understood.options;
         let began = self.begin(understood);
         let policy = &understood.collection.cache;
-        let mut created = None;
-        let mut reply = None;
+        let (mut created, mut reply, mut lease) = (None, None, None);
         if self.state.tiers.has_far(policy) {
             let started = Instant::now();
             let sought = understood.sought(understood.key);
-            // What was in memory a moment ago is worth a place there.
-            let again = stale.is_some();
-            let look = self.state.tiers.far_answer(&sought, policy, self.most_stale(options), again).await;
+            // A gateway that makes it already takes about as long as it took before, and a client has only so much time.
+            let left = self.deadline(options).saturating_duration_since(started);
+            let known = stale.as_ref().map(|stale| stale.cost * 3 / 2);
+            let within = known.unwrap_or(LONGEST_WAIT).min(left / 2);
+            let look =
+                self.state.tiers.far_answer(&sought, &self.wish(understood, stale.is_some(), Some(within))).await;
             self.far = look.reports;
             let now = self.spent(Step::Lookup, started);
             stale = stale.or(look.stale.map(Box::new));
+            lease = look.lease;
             if let Some(stored) = look.found {
                 created = Some(stored.created);
                 reply = Some(Ok(self.served(stored, now)));
@@ -254,7 +260,7 @@ impl Life<'_> {
             Some(reply) => reply,
             None => {
                 let ctx = self.context(options, lead.urgency().clone(), lead.cancelled().clone());
-                let made = self.make(understood, &began, &ctx).await;
+                let made = self.make(understood, &began, &ctx, lease.take()).await;
                 self.or_stale(made, stale)
             }
         };
