@@ -22,16 +22,16 @@ use super::{
     wait::Turn,
 };
 use crate::{
-    backend::{BackendError, CallContext, ReachRequest, Urgency},
+    backend::{BackendError, CallContext, ReachRequest},
     cache::{
         CacheReport, Digest, ETag, FarReports, FarStores, Groups, LookupOutcome, Made, NoneFresh, Remembered, Sought,
-        Stage, Stamp, StoreOutcome, StoredAnswer, Tier, Wish, l2::FillLease,
+        Stage, Stamp, StoreOutcome, StoredAnswer, Tier, l2::FillLease,
     },
     catalog::{Collection, View},
     execute::{Enriched, Held, Job, LegMemo, Progress, Ranked, Trace, enrich},
-    planner::{Down, Input, ListProbe, PlanKind, PlanReport, Planned, Probe},
+    planner::{Down, Input, ListProbe, PlanKind, Planned, Probe},
     problem::{Code, Problem},
-    query::{self, CacheMode, Explain, Filter, Json, JsonLimits, OnDeadline, Options, Priority, Query},
+    query::{self, Explain, Filter, Json, JsonLimits, OnDeadline, Options, Priority, Query},
 };
 
 /// Time that a partial answer gets to fetch its attributes after the deadline.
@@ -89,15 +89,15 @@ pub(super) struct Began {
 }
 
 /// What will run.
-struct Prepared {
+pub(super) struct Prepared {
     resolved: Resolved,
     filter: Filter,
-    held: Held,
+    pub(super) held: Held,
     /// Since when the oldest held leg stands.
     held_since: Option<Instant>,
     reach_key: Digest,
     list_key: Digest,
-    planned: Arc<Planned>,
+    pub(super) planned: Arc<Planned>,
 }
 
 /// What came out of the backends.
@@ -269,7 +269,7 @@ impl<'a> Life<'a> {
     }
 
     /// **plan**: seeds and query vector, a probe of the cached stages, and the choice among the candidates.
-    async fn plan(&mut self, understood: &Understood, ctx: &CallContext) -> Result<Prepared, Problem> {
+    pub(super) async fn plan(&mut self, understood: &Understood, ctx: &CallContext) -> Result<Prepared, Problem> {
         let started = Instant::now();
         let Understood { collection, view, forced, query, options, .. } = understood;
         let mode = self.cache_mode(options);
@@ -492,38 +492,6 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// `/v1/explain`: the plan, and what the cache would have said; nothing is run but what planning needs.
-    async fn explain(&mut self, understood: &Understood) -> Reply {
-        let token = CancellationToken::new();
-        let _cancel = token.clone().drop_guard();
-        let options = &understood.options;
-        let ctx = self.context(options, self.priority(options).into(), token);
-        // The caller asks for a plan, not for an answer: the reply itself was looked for nowhere.
-        let _ = self.lookup(&understood.key, options, Instant::now());
-        let prepared = self.plan(understood, &ctx).await?;
-        let started = Instant::now();
-        let (tiers, most) = (&self.state.tiers, self.most_stale(options));
-        let near = tiers.near_answer(&understood.key, started, most).err().map(|none| none.outcome);
-        let mut outcomes = vec![(Tier::L1, near.unwrap_or(LookupOutcome::Hit))];
-        if near.is_some() {
-            let sought = understood.sought(understood.key);
-            let look = tiers.far_answer(&sought, &self.wish(understood, false, None)).await;
-            outcomes.extend(look.reports.iter().flatten().map(|report| (report.tier, report.lookup)));
-        }
-        let report = self.plan_report(understood, &prepared);
-        let body = shape::explanation(report, &outcomes)?;
-        self.spent(Step::Shape, started);
-        Ok(self.answer(body.into(), None, Duration::ZERO, understood.groups()))
-    }
-
-    fn plan_report(&self, understood: &Understood, prepared: &Prepared) -> PlanReport {
-        let mut cached = Vec::new();
-        cached.extend(prepared.held.reach.as_ref().map(|_| "reach"));
-        cached.extend(prepared.held.list.as_ref().map(|_| "list"));
-        let canonical = understood.query.print(&understood.collection.schema);
-        PlanReport::new(&prepared.planned, canonical, cached)
-    }
-
     pub(super) fn answer(&self, body: bytes::Bytes, etag: Option<ETag>, age: Duration, groups: Groups) -> Answer {
         let known = etag.is_some_and(|etag| self.incoming.hints.if_none_match.contains(&etag));
         Answer {
@@ -567,44 +535,6 @@ impl<'a> Life<'a> {
         let now = Instant::now();
         self.timing.add(step, now.saturating_duration_since(started));
         now
-    }
-
-    /// The body's wish wins over the headers'.
-    pub(super) fn cache_mode(&self, options: &Options) -> CacheMode {
-        match options.cache {
-            CacheMode::Default => self.incoming.hints.cache.unwrap_or_default(),
-            stated => stated,
-        }
-    }
-
-    pub(super) fn priority(&self, options: &Options) -> Priority {
-        let asked = options.priority.or(self.incoming.hints.priority).unwrap_or_default();
-        asked.min(self.incoming.principal.ceiling)
-    }
-
-    pub(super) fn deadline(&self, options: &Options) -> Instant {
-        self.incoming.received + options.deadline.unwrap_or(self.state.default_deadline)
-    }
-
-    /// What this caller wants of far tiers.
-    pub(super) fn wish<'w>(&self, understood: &'w Understood, again: bool, lease_within: Option<Duration>) -> Wish<'w> {
-        let (policy, max_staleness) = (&understood.collection.cache, self.most_stale(&understood.options));
-        Wish { policy, max_staleness, again, lease_within }
-    }
-
-    /// How old a stored answer may be for this caller.
-    pub(super) fn most_stale(&self, options: &Options) -> Option<Duration> {
-        options.max_staleness.or(self.incoming.hints.max_age)
-    }
-
-    pub(super) fn context(&self, options: &Options, priority: Urgency, cancelled: CancellationToken) -> CallContext {
-        CallContext {
-            priority,
-            tenant: self.incoming.principal.tenant.clone(),
-            deadline: self.deadline(options),
-            cancelled,
-            request_id: self.incoming.request_id.clone(),
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod batch;
 mod body;
+mod explain;
 mod gateway;
 mod keys;
 mod life;
@@ -10,6 +11,7 @@ mod probe;
 mod resolve;
 mod shape;
 mod sheddable;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod types;

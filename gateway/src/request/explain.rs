@@ -1,0 +1,49 @@
+//! `/v1/explain`, and the plan in answers that ask for it.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Reply, Step,
+    life::{Life, Prepared, Understood},
+    shape,
+};
+use crate::{
+    cache::{LookupOutcome, Tier},
+    planner::PlanReport,
+};
+
+impl Life<'_> {
+    /// `/v1/explain`: the plan, and what the cache would have said; nothing is run but what planning needs.
+    pub(super) async fn explain(&mut self, understood: &Understood) -> Reply {
+        let token = CancellationToken::new();
+        let _cancel = token.clone().drop_guard();
+        let options = &understood.options;
+        let ctx = self.context(options, self.priority(options).into(), token);
+        // The caller asks for a plan, not for an answer: the reply itself was looked for nowhere.
+        let _ = self.lookup(&understood.key, options, Instant::now());
+        let prepared = self.plan(understood, &ctx).await?;
+        let started = Instant::now();
+        let (tiers, most) = (&self.state.tiers, self.most_stale(options));
+        let near = tiers.near_answer(&understood.key, started, most).err().map(|none| none.outcome);
+        let mut outcomes = vec![(Tier::L1, near.unwrap_or(LookupOutcome::Hit))];
+        if near.is_some() {
+            let sought = understood.sought(understood.key);
+            let look = tiers.far_answer(&sought, &self.wish(understood, false, None)).await;
+            outcomes.extend(look.reports.iter().flatten().map(|report| (report.tier, report.lookup)));
+        }
+        let report = self.plan_report(understood, &prepared);
+        let body = shape::explanation(report, &outcomes)?;
+        self.spent(Step::Shape, started);
+        Ok(self.answer(body.into(), None, Duration::ZERO, understood.groups()))
+    }
+
+    pub(super) fn plan_report(&self, understood: &Understood, prepared: &Prepared) -> PlanReport {
+        let mut cached = Vec::new();
+        cached.extend(prepared.held.reach.as_ref().map(|_| "reach"));
+        cached.extend(prepared.held.list.as_ref().map(|_| "list"));
+        let canonical = understood.query.print(&understood.collection.schema);
+        PlanReport::new(&prepared.planned, canonical, cached)
+    }
+}
