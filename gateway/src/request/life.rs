@@ -125,6 +125,10 @@ impl<'a> Life<'a> {
 
     /// From the bytes of a body.
     pub(super) async fn of_body(&mut self) -> Reply {
+        self.of_bytes().await.map(|answer| self.conditional(answer))
+    }
+
+    async fn of_bytes(&mut self) -> Reply {
         let (mut started, mut looked) = (Instant::now(), None);
         let incoming = self.incoming;
         let (principal, endpoint, body) = (&*incoming.principal, incoming.endpoint, &incoming.body);
@@ -493,17 +497,22 @@ impl<'a> Life<'a> {
     }
 
     pub(super) fn answer(&self, body: bytes::Bytes, etag: Option<ETag>, age: Duration, groups: Groups) -> Answer {
-        let known = etag.is_some_and(|etag| self.incoming.hints.if_none_match.contains(&etag));
         Answer {
-            body: if known { bytes::Bytes::new() } else { body },
+            body,
             etag,
-            not_modified: known,
+            not_modified: false,
             age,
             cache: self.report.unwrap_or(CacheReport::of(Tier::L1, LookupOutcome::Bypassed)),
             far: self.far,
             groups,
             timing: self.timing,
         }
+    }
+
+    /// Without its body where this caller has it already.
+    fn conditional(&self, answer: Answer) -> Answer {
+        let known = answer.etag.is_some_and(|etag| self.incoming.hints.if_none_match.contains(&etag));
+        if known { Answer { body: bytes::Bytes::new(), not_modified: true, ..answer } } else { answer }
     }
 
     /// What telemetry is told.

@@ -145,6 +145,8 @@ impl Life<'_> {
             }
             let reply = match outcome {
                 Ok(Some(filled)) if leads || self.is_served_by(&filled, options, arrived) => self.taken(&filled, leads),
+                // It came to no end at all.
+                Ok(None) if leads => Err(Problem::new(Code::Internal, "see the gateway's log")),
                 // It ended without, or its data has changed since: another turn.
                 Ok(_) => continue,
                 Err(_) if leads => Err(out_of_time()),

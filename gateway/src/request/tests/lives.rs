@@ -19,8 +19,7 @@ use crate::{
         VectorStore,
         embedded::{Dataset, EmbeddedStore},
     },
-    cache::coherence::Bump,
-    cache::{LookupOutcome, StoreOutcome},
+    cache::{ETag, LookupOutcome, StoreOutcome, coherence::Bump},
     catalog::{Catalog, Collection, Metric},
     config::{CacheConfig, ServerConfig},
     governor::Level,
@@ -442,4 +441,18 @@ async fn what_is_shed_goes_bodies_first_and_while_a_cache_refuses_nothing_is_sto
     }
     assert_eq!(gateway.cache_statistics().max_bytes, CacheConfig::default().l1.max_bytes);
     assert_eq!(reply(&gateway, &hybrid()).await.unwrap().cache.store, Some(StoreOutcome::Stored));
+}
+
+#[tokio::test]
+async fn a_caller_who_has_the_body_already_keeps_it_from_nobody_else() {
+    let (gateway, _) = fixture(Duration::from_millis(30));
+    let etag = reply(&gateway, &hybrid()).await.unwrap().etag.unwrap();
+    gateway.purge(&Bump::All).await.unwrap();
+    let hints = Hints { if_none_match: vec![etag], ..Hints::default() };
+    let body = hybrid();
+    let (knows, other) = tokio::join!(gateway.answer(incoming(&body, hints)), reply(&gateway, &body));
+    let (knows, other) = (knows.unwrap(), other.unwrap());
+    assert!(other.cache.collapsed, "it waited for the one that knows");
+    assert!(knows.not_modified && knows.body.is_empty());
+    assert!(!other.not_modified && ETag::of(&other.body) == etag);
 }
