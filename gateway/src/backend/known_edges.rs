@@ -79,7 +79,11 @@ impl KnownEdges {
         let mut left = BUDGET;
         let mut ahead = Ahead { nodes: 0.0, seen: 0.0, edges: 0.0 };
         for levels in (1..=usize::from(walk.hops)).rev() {
-            let edges: usize = self.lists(&frontier, &ways).map(<[u32]>::len).sum();
+            let (mut edges, mut squares) = (0_usize, 0.0);
+            for list in self.lists(&frontier, &ways) {
+                edges += list.len();
+                squares += (list.len() as f64).powi(2);
+            }
             let all = edges as f64 * scale;
             ahead.edges += all;
             let apart = if edges <= left { 1 } else { edges.div_ceil((left / levels).max(1)) };
@@ -101,7 +105,10 @@ impl KnownEdges {
             ahead.seen += found;
             let fresh = if followed == 0 { 1.0 } else { found / followed as f64 };
             let others = (total - ahead.nodes - found - anchors as f64).max(0.0);
-            let new = found + occupied((all - followed as f64).max(0.0) * fresh, others);
+            let more = (all - followed as f64).max(0.0) * fresh;
+            // No two edges of one list lead to the same node; those of two lists may.
+            let one_list = squares / (edges as f64).powi(2).max(1.0) / scale;
+            let new = found + (one_list * more.min(others) + (1.0 - one_list) * occupied(more, others));
             ahead.nodes += new;
             if next.is_empty() {
                 // Without budget the nodes of the next level are taken to be like those of this one.
