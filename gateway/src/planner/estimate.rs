@@ -4,8 +4,7 @@ use std::cmp::Ordering;
 
 use crate::{
     backend::{
-        Ahead, AttributeStatistics, EdgeStatistics, GraphStatistics, Histogram, ReachRequest, VectorStatistics,
-        occupied,
+        AttributeStatistics, EdgeStatistics, GraphStatistics, Histogram, ReachRequest, VectorStatistics, occupied,
     },
     query::{Comparison, Direction, Field, Filter},
     value::{Literal, Number},
@@ -298,8 +297,8 @@ pub(super) fn traversal(request: &ReachRequest, statistics: &GraphStatistics) ->
         _ => sum(&|edge, out| if out { edge.out.mean_after_step } else { edge.r#in.mean_after_step }),
     };
     if let Some(known) = &statistics.known {
-        let Ahead { nodes, seen, edges } = known.ahead(request, total);
-        return Traversal { nodes, least: seen, edges, fan_out };
+        let ahead = known.ahead(request, total);
+        return Traversal { nodes: ahead.nodes, least: ahead.seen, edges: ahead.edges(), fan_out };
     }
     let mut edges = step;
     let first_nodes = occupied(step, total);
