@@ -83,7 +83,10 @@ pub(super) async fn learn(graph: &Neo4jGraph, epoch: u64) -> Result<Knowledge, B
     }
     let mut learnt = Vec::new();
     for edge in 0..graph.mapping.types.len() {
-        let count = type_count(graph, &ctx, edge).await?;
+        let mut count = 0;
+        for label in 0..graph.cypher.labels() {
+            count += count_from(graph, &ctx, label, edge).await?;
+        }
         learnt.push(if count == 0 || nodes == 0 {
             Learnt::default()
         } else {
@@ -134,6 +137,12 @@ async fn all_edges(graph: &Neo4jGraph, ctx: &CallContext, learnt: &[Learnt]) -> 
 /// Nodes with a label.
 pub(super) async fn label_count(graph: &Neo4jGraph, ctx: &CallContext, label: usize) -> Result<u64, BackendError> {
     count(graph, ctx, format!("MATCH (n:{}) RETURN count(n) AS count", graph.cypher.label(label))).await
+}
+
+/// Relationships of a type from nodes with a label: other collections may use the same types.
+async fn count_from(graph: &Neo4jGraph, ctx: &CallContext, label: usize, edge: usize) -> Result<u64, BackendError> {
+    let (label, kind) = (graph.cypher.label(label), graph.cypher.relationship(edge));
+    count(graph, ctx, format!("MATCH (:{label})-[r:{kind}]->() RETURN count(r) AS count")).await
 }
 
 /// Relationships of a type, whatever they connect.
