@@ -11,8 +11,8 @@ use crate::query::{Direction, NodeRef};
 /// Edges looked at.
 const BUDGET: usize = 1_024;
 
-/// Places for nodes that were seen: a power of two, and four times what can be seen.
-const PLACES: usize = 4 * (BUDGET + STARTS).next_power_of_two();
+/// Places for nodes that were seen: a power of two, and at least twice what can be seen.
+const PLACES: usize = 2 * (BUDGET + STARTS).next_power_of_two();
 
 /// Anchors that are started from; those beyond are as the ones before.
 const STARTS: usize = 256;
