@@ -11,6 +11,9 @@ use crate::query::{Direction, NodeRef};
 /// Edges looked at.
 const BUDGET: usize = 1_024;
 
+/// Lists of neighbours looked up for one level.
+const LOOKS: usize = 2_048;
+
 /// Places for nodes that were seen: a power of two, and at least twice what can be seen.
 const PLACES: usize = 2 * (BUDGET + STARTS).next_power_of_two();
 
@@ -86,6 +89,12 @@ impl KnownEdges {
         let mut left = BUDGET;
         let mut ahead = Ahead { nodes: 0.0, seen: 0.0, levels: Vec::with_capacity(walk.hops.into()) };
         for levels in (1..=usize::from(walk.hops)).rev() {
+            let apart = (frontier.len() * ways.len()).div_ceil(LOOKS).max(1);
+            if apart > 1 {
+                let all = frontier.len() as f64;
+                frontier = frontier.into_iter().step_by(apart).collect();
+                scale *= all / frontier.len() as f64;
+            }
             let (mut edges, mut squares) = (0_usize, 0.0);
             for list in self.lists(&frontier, &ways) {
                 edges += list.len();
@@ -97,6 +106,9 @@ impl KnownEdges {
             let mut next = Vec::with_capacity(edges.min(left));
             let (mut place, mut followed) = (0_usize, 0_usize);
             for neighbours in self.lists(&frontier, &ways) {
+                if followed == left {
+                    break;
+                }
                 // The first multiple of `apart` that lies in this list.
                 let first = place.next_multiple_of(apart) - place;
                 for row in neighbours.iter().skip(first).step_by(apart).take(left - followed) {
