@@ -12,6 +12,7 @@ mod error;
 mod finding;
 mod graph;
 mod ids;
+mod known_edges;
 pub mod neo4j;
 pub mod postgres;
 mod statistics;
@@ -25,6 +26,8 @@ pub use error::{BackendError, ErrorKind};
 pub use finding::{Finding, Weight};
 pub use graph::{Checked, GraphCapabilities, GraphStore, Neighbour, NodeScope, Path, PathStep, Reach, ReachRequest};
 pub use ids::{IdSet, IdSpace};
+pub(crate) use known_edges::occupied;
+pub use known_edges::{Ahead, EdgesInMemory, KnownEdges, SmallGraph};
 pub use statistics::{
     AnnCosts, AttributeStatistics, DegreeStatistics, EdgeStatistics, Filtering, GraphCosts, GraphStatistics, Histogram,
     KnownDegrees, VectorCosts, VectorStatistics,

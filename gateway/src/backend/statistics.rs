@@ -6,6 +6,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use super::KnownEdges;
 use crate::{query::NodeRef, value::Literal};
 
 /// What a vector store knows.
@@ -109,6 +110,8 @@ pub struct GraphStatistics {
     pub nodes: u64,
     /// One an edge type of the schema.
     pub edges: Vec<EdgeStatistics>,
+    /// All edges, where they are in memory.
+    pub known: Option<KnownEdges>,
     /// What its work costs.
     pub costs: GraphCosts,
     /// Grows by one with each refresh that learnt something.

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::{
     BenchError, Corpus, Effort, Figure, Goal, Report,
     corpus::{self, incoming},
-    timing::{Samples, order, us},
+    stores::patient,
+    timing::{Samples, order, q_error, us},
 };
 use crate::{
     backend::ReachRequest,
@@ -77,12 +78,19 @@ fn planning(
             },
             None => None,
         };
-        queries.push((query, request));
+        let reached = match (&request, &collection.graph) {
+            (Some(request), Some(graph)) => {
+                Some(corpus::runtime()?.block_on(graph.reach(&patient(), request))?.ids.len())
+            }
+            _ => None,
+        };
+        queries.push((query, request.zip(reached.map(|reached| reached as f64))));
     }
     let planner = Planner::new(None);
     let (mut fresh, mut remembered) = (Samples::default(), Samples::default());
     let vectors = collection.entities.statistics();
     let graph = collection.graph.as_ref().map(|graph| (graph.statistics(), graph.capabilities()));
+    let mut misjudged = Samples::default();
     for round in 0..=rounds {
         for (number, (query, request)) in queries.iter().enumerate() {
             let space = query.vector.as_ref().map(|clause| usize::from(clause.space));
@@ -93,7 +101,7 @@ fn planning(
                 dimensions: space.map_or(0, |space| collection.schema.vectors[space].dimensions),
                 usable: space.map_or(vectors.rows, |space| vectors.usable[space]),
                 ann: None,
-                request: request.as_ref(),
+                request: request.as_ref().map(|(request, _)| request),
                 vectors: &vectors,
                 graph: graph.as_ref().map(|(statistics, _)| &**statistics),
                 max_check: graph.as_ref().map_or(0, |(_, capabilities)| capabilities.max_check),
@@ -109,12 +117,19 @@ fn planning(
                 let planned = planner.plan(&input);
                 let spent = us(started.elapsed());
                 std::hint::black_box(planned.is_ok());
+                if let (0, Ok(planned), Some((_, reached))) = (round, planned, request) {
+                    misjudged.push(q_error(planned.estimates.reach, *reached));
+                }
                 // The first round warms up.
                 if round > 0 {
                     samples.push(spent);
                 }
             }
         }
+    }
+    for (percentile, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
+        let name = format!("plan/estimate of the reach over the truth or the other way, {percentile}");
+        report.add(Figure::new(name, misjudged.percentile(share), "ratio"));
     }
     report.add(Figure::new("plan/planning, new query, p50", fresh.median(), "us"));
     report.add(

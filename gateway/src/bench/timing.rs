@@ -69,6 +69,12 @@ pub(super) fn order(round: usize, count: usize) -> impl Iterator<Item = usize> {
     })
 }
 
+/// The larger of an estimate and the truth over the smaller one; less than one counts as one.
+pub(super) fn q_error(estimate: f64, truth: f64) -> f64 {
+    let (estimate, truth) = (estimate.max(1.0), truth.max(1.0));
+    (estimate / truth).max(truth / estimate)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 
 use crate::{
-    backend::{AttributeStatistics, EdgeStatistics, GraphStatistics, Histogram, ReachRequest, VectorStatistics},
+    backend::{
+        AttributeStatistics, EdgeStatistics, GraphStatistics, Histogram, ReachRequest, VectorStatistics, occupied,
+    },
     query::{Comparison, Direction, Field, Filter},
     value::{Literal, Number},
 };
@@ -246,7 +248,8 @@ fn compare(value: &Literal, operand: &Literal) -> Option<Ordering> {
 pub(super) struct Traversal {
     /// Distinct nodes reached.
     pub nodes: f64,
-    /// The same for a walk that meets no hub: each step leads to no more nodes than the first one.
+    /// The same for a walk that meets no hub: each step leads to no more nodes than the first one. Where the edges are
+    /// known, the nodes that were seen.
     pub least: f64,
     /// Edges looked at.
     pub edges: f64,
@@ -254,7 +257,7 @@ pub(super) struct Traversal {
     pub fan_out: f64,
 }
 
-/// Estimates a walk: the anchors' own degrees first, then the mean fan-out of the nodes where steps end, and
+/// Estimates a walk: by looking ahead of it where the edges are known; else the anchors' own degrees first, then the mean fan-out of the nodes where steps end, and
 /// `N (1 − e^(−x/N))` for the collisions.
 pub(super) fn traversal(request: &ReachRequest, statistics: &GraphStatistics) -> Traversal {
     let total = statistics.nodes.max(1) as f64;
@@ -293,6 +296,10 @@ pub(super) fn traversal(request: &ReachRequest, statistics: &GraphStatistics) ->
             .sum(),
         _ => sum(&|edge, out| if out { edge.out.mean_after_step } else { edge.r#in.mean_after_step }),
     };
+    if let Some(known) = &statistics.known {
+        let ahead = known.ahead(request, total);
+        return Traversal { nodes: ahead.nodes, least: ahead.seen, edges: ahead.edges(), fan_out };
+    }
     let mut edges = step;
     let first_nodes = occupied(step, total);
     let mut nodes = first_nodes;
@@ -306,11 +313,6 @@ pub(super) fn traversal(request: &ReachRequest, statistics: &GraphStatistics) ->
     }
     let least = occupied(first_nodes * f64::from(walk.hops), total).min(nodes);
     Traversal { nodes, least, edges, fan_out }
-}
-
-/// Distinct places that `x` random throws over `n` places hit.
-fn occupied(x: f64, n: f64) -> f64 {
-    n * (1.0 - (-x / n).exp())
 }
 
 #[cfg(test)]

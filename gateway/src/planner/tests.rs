@@ -44,7 +44,7 @@ fn graph(nodes: u64, fan_out: f64) -> GraphStatistics {
     let edge =
         EdgeStatistics { count: (nodes as f64 * fan_out) as u64, out: degrees.clone(), r#in: degrees, turns: None };
     let costs = GraphCosts { call_us: 5.0, edge_ns: 5.0, node_ns: 2.0, start_ns: 0.0 };
-    GraphStatistics { nodes, edges: vec![edge], costs, epoch: 1 }
+    GraphStatistics { nodes, edges: vec![edge], costs, epoch: 1, ..GraphStatistics::default() }
 }
 
 fn query(filter: Filter) -> Query {

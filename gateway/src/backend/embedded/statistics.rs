@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use super::{Column, Dataset, adjacency::Adjacency, index::Index};
 use crate::{
     backend::{
-        AttributeStatistics, DegreeStatistics, EdgeStatistics, GraphCosts, GraphStatistics, Histogram, VectorCosts,
-        VectorStatistics,
+        AttributeStatistics, DegreeStatistics, EdgeStatistics, EdgesInMemory, GraphCosts, GraphStatistics, Histogram,
+        KnownEdges, VectorCosts, VectorStatistics,
     },
     query::NodeRef,
     value::{AttributeType, Literal, Number},
@@ -122,7 +122,21 @@ pub(super) fn graph_statistics(data: &Arc<Dataset>, costs: GraphCosts, epoch: u6
         r#in: degrees(data, edge, false, &kind.r#in, kind.after_step),
         turns: Some((squares(data, &kind.out) + squares(data, &kind.r#in)) / (2 * kind.out.len()).max(1) as f64),
     });
-    GraphStatistics { nodes: u64::from(data.rows()), edges: edges.collect(), costs, epoch }
+    let known = Some(KnownEdges::new(data.clone()));
+    GraphStatistics { nodes: u64::from(data.rows()), edges: edges.collect(), known, costs, epoch }
+}
+
+impl EdgesInMemory for Dataset {
+    fn row(&self, node: &NodeRef) -> Option<u32> {
+        (node.label == 0).then(|| self.ordinal(&node.id)).flatten()
+    }
+
+    fn neighbours(&self, edge: u16, along: bool, row: u32) -> &[u32] {
+        self.edge_types().get(usize::from(edge)).map_or(&[], |kind| {
+            let adjacency = if along { &kind.out } else { &kind.r#in };
+            adjacency.neighbours(row)
+        })
+    }
 }
 
 /// The sum of squared degrees: each of a node's edges can be come by and left by.

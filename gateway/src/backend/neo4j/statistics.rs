@@ -14,12 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Neo4jGraph, expected::Knowledge, keys::RawNode, measure, server::Work, statement::Statement};
 use crate::{
-    backend::{BackendError, CallContext, DegreeStatistics, EdgeStatistics, GraphStatistics},
+    backend::{BackendError, CallContext, DegreeStatistics, EdgeStatistics, GraphStatistics, KnownEdges, SmallGraph},
     query::{NodeRef, Priority},
 };
 
 /// Most nodes of which every one is looked at; about ten microseconds each.
 const SCAN: u64 = 200_000;
+
+/// Relationships of a graph that is small enough to be kept.
+const WHOLE: u64 = 100_000;
 
 /// Nodes or relationships of a sample, and how many are gone through to find them.
 const SAMPLE: u64 = 20_000;
@@ -80,13 +83,18 @@ pub(super) async fn learn(graph: &Neo4jGraph, epoch: u64) -> Result<Knowledge, B
     }
     let mut learnt = Vec::new();
     for edge in 0..graph.mapping.types.len() {
-        let count = type_count(graph, &ctx, edge).await?;
+        let mut count = 0;
+        for label in 0..graph.cypher.labels() {
+            count += count_from(graph, &ctx, label, edge).await?;
+        }
         learnt.push(if count == 0 || nodes == 0 {
             Learnt::default()
         } else {
             degrees(graph, &ctx, edge, nodes, count).await?
         });
     }
+    let all: u64 = learnt.iter().map(|edge| edge.count).sum();
+    let known = if all <= WHOLE { Some(all_edges(graph, &ctx, &learnt).await?) } else { None };
     let costs = measure::costs(graph, &ctx, &learnt).await?;
     let turns = learnt.iter().map(|edge| edge.turns).collect();
     let edges = learnt.into_iter().map(|Learnt { count, turns, out, r#in }| EdgeStatistics {
@@ -95,13 +103,46 @@ pub(super) async fn learn(graph: &Neo4jGraph, epoch: u64) -> Result<Knowledge, B
         r#in: r#in.statistics(),
         turns: Some(turns),
     });
-    let statistics = Arc::new(GraphStatistics { nodes, edges: edges.collect(), costs, epoch });
+    let statistics = Arc::new(GraphStatistics { nodes, edges: edges.collect(), known, costs, epoch });
     Ok(Knowledge { statistics, turns })
+}
+
+/// Every relationship between nodes that exist.
+async fn all_edges(graph: &Neo4jGraph, ctx: &CallContext, learnt: &[Learnt]) -> Result<KnownEdges, BackendError> {
+    #[derive(Deserialize)]
+    struct All {
+        edges: Vec<(RawNode, RawNode)>,
+    }
+    let mut types = Vec::with_capacity(learnt.len());
+    for (edge, Learnt { count, .. }) in learnt.iter().enumerate() {
+        let text = format!(
+            "MATCH (s)-[:{}]->(e) WHERE {} AND {} RETURN collect([{}, {}]) AS edges",
+            graph.cypher.relationship(edge),
+            graph.cypher.exists("s", false),
+            graph.cypher.exists("e", false),
+            graph.cypher.key("s"),
+            graph.cypher.key("e"),
+        );
+        let work = Work { kind: "edges", size: *count as usize };
+        let All { edges } = match count {
+            0 => All { edges: Vec::new() },
+            _ => graph.server.read_one(ctx, work, &Statement::new(text)).await?,
+        };
+        let ends = edges.into_iter().map(|(source, target)| Ok((graph.node(source)?, graph.node(target)?)));
+        types.push(ends.collect::<Result<Vec<_>, BackendError>>()?);
+    }
+    Ok(KnownEdges::new(Arc::new(SmallGraph::new(types))))
 }
 
 /// Nodes with a label.
 pub(super) async fn label_count(graph: &Neo4jGraph, ctx: &CallContext, label: usize) -> Result<u64, BackendError> {
     count(graph, ctx, format!("MATCH (n:{}) RETURN count(n) AS count", graph.cypher.label(label))).await
+}
+
+/// Relationships of a type from nodes with a label: other collections may use the same types.
+async fn count_from(graph: &Neo4jGraph, ctx: &CallContext, label: usize, edge: usize) -> Result<u64, BackendError> {
+    let (label, kind) = (graph.cypher.label(label), graph.cypher.relationship(edge));
+    count(graph, ctx, format!("MATCH (:{label})-[r:{kind}]->() RETURN count(r) AS count")).await
 }
 
 /// Relationships of a type, whatever they connect.

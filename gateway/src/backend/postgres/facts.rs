@@ -27,6 +27,8 @@ pub(crate) struct ColumnFacts {
     pub(crate) number: i16,
     /// What it holds; of a domain, what that is made of.
     pub(crate) kind: ColumnKind,
+    /// The object identifier of its type; of a domain, of what that is made of.
+    pub(crate) type_oid: u32,
     /// The type as the server spells it.
     pub(crate) type_name: String,
     /// It cannot be NULL.
@@ -167,6 +169,7 @@ fn column(row: &PgRow) -> Result<ColumnFacts, sqlx::Error> {
     Ok(ColumnFacts {
         number: row.try_get(2)?,
         kind,
+        type_oid: u32::try_from(type_oid).unwrap_or(0),
         type_name: row.try_get(9)?,
         not_null: row.try_get(10)?,
         by_bytes,

@@ -137,6 +137,7 @@ mod tests {
         let facts = |kind| ColumnFacts {
             number: 1,
             kind,
+            type_oid: 0,
             type_name: String::new(),
             not_null: true,
             by_bytes: false,

@@ -1,5 +1,13 @@
 //! Vector columns: how a distance and an order are written, and which index goes through them.
 
+use pgvector::{HalfVector, Vector};
+use sqlx::{
+    Encode, Postgres, Type,
+    encode::IsNull,
+    error::BoxDynError,
+    postgres::{PgArgumentBuffer, PgTypeInfo, types::Oid},
+};
+
 use super::{
     facts::{ColumnFacts, ColumnKind, ExtensionFacts},
     indexes::IndexFacts,
@@ -12,8 +20,10 @@ use crate::catalog::{Metric, VectorSchema};
 pub(super) struct Space {
     /// The column, quoted, with its table's alias.
     pub(super) column: String,
-    /// `vector` or `halfvec`, with the extension's schema.
-    pub(super) type_name: String,
+    /// The object identifier of `vector` or `halfvec`.
+    type_oid: Oid,
+    /// It is `halfvec`.
+    half: bool,
     /// The extension's schema, quoted.
     schema: String,
     /// How similarity is measured.
@@ -79,7 +89,8 @@ impl Space {
         });
         Ok(Self {
             column,
-            type_name: format!("{}.{name}", extension.schema),
+            type_oid: Oid(facts.type_oid),
+            half: matches!(facts.kind, ColumnKind::HalfVector(_)),
             schema: extension.schema.clone(),
             metric: schema.metric,
             dimensions: schema.dimensions,
@@ -90,10 +101,15 @@ impl Space {
 
     /// Binds a query vector; returns an expression of the column's type.
     ///
-    /// It goes as an array of floats, so that the driver need not look the extension's types up.
+    /// It goes as what the column holds: the server would turn an array of floats into a vector each time that it plans, and
+    /// the catalogs were asked for the type before, so that the driver need not look it up.
     pub(super) fn query(&self, statement: &mut Statement, vector: &[f32]) -> String {
-        let place = statement.argument(vector);
-        format!("{place}::{}", self.type_name)
+        let type_oid = self.type_oid;
+        if self.half {
+            statement.argument(Typed { type_oid, value: HalfVector::from_f32_slice(vector) })
+        } else {
+            statement.argument(Typed { type_oid, value: Vector::from(vector.to_vec()) })
+        }
     }
 
     /// The distance to a query vector, as an index knows it: ascending is nearer first.
@@ -146,6 +162,28 @@ impl Space {
 
     fn fits(&self) -> String {
         format!("{}.vector_dims({}) = {}", self.schema, self.column, self.dimensions)
+    }
+}
+
+/// A value of a type that has no fixed object identifier.
+struct Typed<T> {
+    type_oid: Oid,
+    value: T,
+}
+
+impl<T: Type<Postgres>> Type<Postgres> for Typed<T> {
+    fn type_info() -> PgTypeInfo {
+        T::type_info()
+    }
+}
+
+impl<'q, T: Encode<'q, Postgres>> Encode<'q, Postgres> for Typed<T> {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        self.value.encode_by_ref(buffer)
+    }
+
+    fn produces(&self) -> Option<PgTypeInfo> {
+        Some(PgTypeInfo::with_oid(self.type_oid))
     }
 }
 

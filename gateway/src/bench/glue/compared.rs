@@ -13,7 +13,7 @@ use crate::{
     bench::{
         BenchError,
         stores::{Judged, Question},
-        timing::Samples,
+        timing::{Samples, q_error},
     },
     planner::PlanKind,
 };
@@ -182,6 +182,15 @@ impl Compared {
         let fastest = Self::fastest(asked, &places, Passes::All)?;
         let (best, _) = plans.iter().find(|(_, place)| *place == fastest)?;
         (plans.len() > 1).then(|| (picked, *best, asked.median(*own) / asked.median(fastest)))
+    }
+
+    /// By how much the planner misjudges what walks reach: the larger of estimate and truth over the smaller one.
+    pub(super) fn misjudged_reach(&self, one_store: bool) -> Samples {
+        let errors = self.asked.iter().filter_map(|asked| {
+            let estimate = asked.plans[usize::from(one_store)].1["estimates"]["reach"].as_f64()?;
+            Some(q_error(estimate, asked.question.reached? as f64))
+        });
+        errors.collect()
     }
 
     /// One JSON object a question.

@@ -92,6 +92,11 @@ fn figures(compared: &Compared, one_store: bool, report: &mut Report) {
         .map(|(_, _, ratio)| ratio)
         .collect();
     add("regret of the picked plan", &regret, None);
+    let misjudged = compared.misjudged_reach(one_store);
+    for (percentile, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
+        let name = format!("glue/{what}, estimate of the reach over the truth or the other way, {percentile}");
+        report.add(Figure::new(name, misjudged.percentile(share), "ratio"));
+    }
 }
 
 fn approaches(compared: &Compared) -> Table {

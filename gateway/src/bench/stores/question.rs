@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backend::{
-        Access, CallContext, GraphStore as _, Ranking, ReachRequest, Search, VectorStore,
+        Access, CallContext, GraphStore as _, IdSet, Ranking, ReachRequest, Search, VectorStore,
         embedded::{EmbeddedStore, Parts},
     },
     bench::{BenchError, Corpus, corpus},
@@ -35,6 +35,8 @@ pub(in crate::bench) struct Question {
     pub(in crate::bench) within: Option<Within>,
     pub(in crate::bench) limit: usize,
     pub(in crate::bench) class: Class,
+    /// Entities that the walk reaches, where there is one.
+    pub(in crate::bench) reached: Option<usize>,
     /// The scores of the right answer, best first.
     right: Vec<f64>,
     /// The scores of everything that may be in a right answer.
@@ -207,12 +209,13 @@ impl<'a> Examiner<'a> {
         };
         let class =
             Class { reach: reach.as_ref().map_or(Share::All, |reach| Share::of(reach.len(), rows)), filter: passing };
+        let reached = reach.as_ref().map(IdSet::len);
         let limit = query.limit as usize;
         let ranking = Ranking::Similarity { space: 0, vector: vector.clone() };
         let hits = self.store.search(&ctx, search(ranking, reach)).await?.next(&ctx, limit + BEYOND).await?.hits;
         let right = hits.iter().take(limit).map(|hit| hit.score).collect();
         let scores = hits.iter().map(|hit| (hit.id.to_string(), hit.score)).collect();
-        Ok(Some(Question { body, vector, filter: query.filter, within, limit, class, right, scores }))
+        Ok(Some(Question { body, vector, filter: query.filter, within, limit, class, reached, right, scores }))
     }
 
     fn parse(&self, body: &Value) -> Result<Query, BenchError> {

@@ -3,11 +3,11 @@
 use super::world::{World, change, mapping, own, remove, with_server};
 use crate::{
     backend::{
-        Finding, GraphStore, Weight,
+        Finding, GraphStore, ReachRequest, Weight,
         embedded::testing::{Size, context, random},
         neo4j::{GraphMapping, Neo4jGraph, cypher::quoted},
     },
-    query::NodeRef,
+    query::{Direction, NodeRef, Walk},
 };
 
 fn about<'a>(findings: &'a [Finding], key: &str) -> Vec<&'a Finding> {
@@ -85,6 +85,13 @@ fn statistics_are_those_of_the_data() {
             }
         }
         assert!(hubs > 0, "the random data has hubs");
+        let [learnt_edges, wanted_edges] = [&learnt, &wanted].map(|statistics| statistics.known.clone().unwrap());
+        for id in world.embedded.data().ids() {
+            let anchors = vec![NodeRef { label: 0, id: id.clone() }];
+            let walk = Walk { edges: vec![0], direction: Direction::In, hops: 2 };
+            let request = ReachRequest { anchors, walk, include_anchors: false, scope: None };
+            assert_eq!(learnt_edges.ahead(&request, 300.0), wanted_edges.ahead(&request, 300.0), "{id:?}");
+        }
         let known = world.graph.known.load_full();
         for (edge, turns) in (0..).zip(&known.turns) {
             let mut degrees = std::collections::HashMap::<(u32, bool), f64>::new();

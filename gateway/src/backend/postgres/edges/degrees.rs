@@ -167,38 +167,35 @@ pub(super) async fn of(
     Ok(all)
 }
 
-/// The nodes with edges in one direction: all of them.
-pub(super) async fn all(
+/// All edges of each type, as pairs of source and target.
+pub(super) async fn edges(
     session: &mut Session,
     ctx: &CallContext,
     layout: &EdgeLayout,
-    along: bool,
-) -> Result<Hubs, BackendError> {
-    let types = layout.kind.types.len();
-    let edges: Vec<u16> = (0..types as u16).collect();
-    let (from, to) = if along { (&layout.source, &layout.target) } else { (&layout.target, &layout.source) };
+) -> Result<Vec<Vec<(EntityId, EntityId)>>, BackendError> {
+    let EdgeLayout { source, target, kind, .. } = layout;
+    let types: Vec<u16> = (0..kind.types.len() as u16).collect();
     let statement = Statement::new(format!(
-        "SELECT {}, {}::int8, count(*) FROM {} WHERE {} AND {} IS NOT NULL AND {} IS NOT NULL GROUP BY 1, 2",
-        layout.id_of(from),
-        layout.kind.place(&edges),
+        "SELECT {}::int8, {}, {} FROM {} WHERE {} AND {} IS NOT NULL AND {} IS NOT NULL",
+        kind.place(&types),
+        layout.id_of(source),
+        layout.id_of(target),
         layout.from,
-        layout.kind.among(edges.iter().copied()),
-        from.expression,
-        to.expression,
+        kind.among(types.iter().copied()),
+        source.expression,
+        target.expression,
     ));
-    let mut nodes = Hubs::new();
+    let mut edges = vec![Vec::new(); types.len()];
     for row in session.rows(ctx, &statement).await? {
-        let id = from.decode(&row, 0).map_err(|problem| session.failed(problem))?;
-        let read = || -> Option<(usize, u64)> {
-            let [edge, count] = [1, 2].map(|column| row.try_get::<i64, _>(column).ok());
-            Some((usize::try_from(edge?).ok()?, u64::try_from(count?).ok()?))
+        let read = || -> Result<_, String> {
+            let place: i64 = row.try_get(0).map_err(|_| "an edge of no type")?;
+            let place = usize::try_from(place).ok().filter(|place| *place < types.len()).ok_or("an edge of no type")?;
+            Ok((place, source.decode(&row, 1)?, target.decode(&row, 2)?))
         };
-        let (edge, count) = read().ok_or_else(|| session.failed("a degree is not a number"))?;
-        if let Some(degree) = nodes.entry(id).or_insert_with(|| vec![0; types]).get_mut(edge) {
-            *degree = count;
-        }
+        let (place, source, target) = read().map_err(|problem| session.failed(problem))?;
+        edges[place].push((source, target));
     }
-    Ok(nodes)
+    Ok(edges)
 }
 
 /// The most common values of a column and about how many rows have each.

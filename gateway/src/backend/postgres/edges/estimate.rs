@@ -1,7 +1,7 @@
 //! How many edges walks look at, by statistics: where to cut a walk, and how long a call will take.
 
 use crate::{
-    backend::{DegreeStatistics, EdgeStatistics, GraphStatistics},
+    backend::{DegreeStatistics, EdgeStatistics, GraphStatistics, KnownEdges, ReachRequest},
     query::{Direction, NodeRef, Walk},
     value::EntityId,
 };
@@ -17,6 +17,9 @@ pub(super) fn levels(
     walk: &Walk,
     backwards: bool,
 ) -> Vec<f64> {
+    if let Some(known) = &statistics.known {
+        return levels_ahead(known, statistics.nodes as f64, label, starts, walk, backwards);
+    }
     let edges = || walk.edges.iter().filter_map(|edge| statistics.edges.get(usize::from(*edge)));
     let directions = |edge: &'_ EdgeStatistics, of: &dyn Fn(&DegreeStatistics) -> f64| {
         let (out, against) = match walk.direction {
@@ -56,6 +59,28 @@ pub(super) fn levels(
         let distinct = nodes * (1.0 - (-level / nodes).exp());
         level = (distinct * fan_out).min(all);
     }
+    levels
+}
+
+/// The same where the edges are in memory.
+fn levels_ahead(
+    known: &KnownEdges,
+    nodes: f64,
+    label: u16,
+    starts: &[EntityId],
+    walk: &Walk,
+    backwards: bool,
+) -> Vec<f64> {
+    let direction = match (walk.direction, backwards) {
+        (Direction::Out, true) => Direction::In,
+        (Direction::In, true) => Direction::Out,
+        (direction, _) => direction,
+    };
+    let hops = usize::from(walk.hops);
+    let walk = Walk { direction, ..walk.clone() };
+    let anchors = starts.iter().map(|id| NodeRef { label, id: id.clone() }).collect();
+    let mut levels = known.ahead(&ReachRequest { anchors, walk, include_anchors: false, scope: None }, nodes).levels;
+    levels.resize(hops, 0.0);
     levels
 }
 

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     backend::{
         BackendError, CallContext, DegreeStatistics, EdgeStatistics, GraphCosts, GraphStatistics, KnownDegrees,
+        KnownEdges, SmallGraph,
         postgres::{EdgeTable, session::Session, statistics::expected_rows_of},
     },
     query::{NodeRef, Priority},
@@ -27,7 +28,7 @@ use crate::{
 /// Nodes, and edges of a type, of tables of which nothing is known.
 const UNKNOWN: u64 = 10_000;
 
-/// Edges of a table that is small enough to be read through, so that the degree of every node is known.
+/// Edges of a table that is small enough to be read through, so that every edge is known.
 const WHOLE: f64 = 100_000.0;
 
 /// Longest time for learning.
@@ -40,7 +41,7 @@ pub(super) const TYPICAL: GraphCosts = GraphCosts { call_us: 300.0, edge_ns: 300
 pub(super) fn unknown(edges: &EdgeTable) -> GraphStatistics {
     let degrees = DegreeStatistics { mean: 4.0, p99: 50.0, max: UNKNOWN, mean_after_step: 10.0, known: None };
     let edge = EdgeStatistics { count: UNKNOWN, out: degrees.clone(), r#in: degrees, turns: None };
-    GraphStatistics { nodes: UNKNOWN, edges: vec![edge; edges.types.len()], costs: TYPICAL, epoch: 0 }
+    GraphStatistics { nodes: UNKNOWN, edges: vec![edge; edges.types.len()], known: None, costs: TYPICAL, epoch: 0 }
 }
 
 /// Reads the tables' layout and the server's statistics again, and looks at samples.
@@ -56,31 +57,51 @@ pub(super) async fn learn(graph: &PgGraph) -> Result<(), BackendError> {
     let mut session = graph.server.session(&ctx, "edge-statistics", 0).await?;
     let (counts, nodes) = counts(&mut session, &ctx, &layout).await?;
     let sample = Sample::take(&mut session, &ctx, &layout, counts.iter().sum()).await?;
-    let whole = counts.iter().sum::<f64>() <= WHOLE;
-    let (out, against) = (
-        direction(&mut session, &ctx, &layout, &sample, true, whole).await?,
-        direction(&mut session, &ctx, &layout, &sample, false, whole).await?,
-    );
+    let (edges, known) = if counts.iter().sum::<f64>() <= WHOLE {
+        let types = degrees::edges(&mut session, &ctx, &layout).await?;
+        let node = |id| NodeRef { label: graph.label(), id };
+        let types = types.into_iter().map(|edges| edges.into_iter().map(|(a, b)| (node(a), node(b))).collect());
+        let small = Arc::new(SmallGraph::new(types));
+        (small.statistics(nodes), Some(KnownEdges::new(small)))
+    } else {
+        (sampled(&mut session, &ctx, &layout, graph.label(), &sample, &counts, nodes).await?, None)
+    };
     let costs = measure::costs(&mut session, &ctx, &layout, &sample).await?;
     drop(session);
+    graph.statistics.store(Arc::new(GraphStatistics {
+        nodes: nodes.round() as u64,
+        edges,
+        known,
+        costs,
+        epoch: graph.statistics.load().epoch + 1,
+    }));
+    Ok(())
+}
+
+/// What samples say of each edge type.
+async fn sampled(
+    session: &mut Session,
+    ctx: &CallContext,
+    layout: &EdgeLayout,
+    label: u16,
+    sample: &Sample,
+    counts: &[f64],
+    nodes: f64,
+) -> Result<Vec<EdgeStatistics>, BackendError> {
+    let out = direction(session, ctx, layout, sample, true).await?;
+    let against = direction(session, ctx, layout, sample, false).await?;
     let edges = counts.iter().enumerate().map(|(edge, count)| {
         let mean = count / nodes.max(1.0);
         // It is the same for both directions, `Σ in(v)·out(v)` over the number of edges: two samples are better than one.
         let after_step = mean_of([out.after_step[edge], against.after_step[edge]]).unwrap_or(mean);
         EdgeStatistics {
             count: count.round() as u64,
-            out: out.of_edge(graph.label(), edge, mean, after_step),
-            r#in: against.of_edge(graph.label(), edge, mean, after_step),
+            out: out.of_edge(label, edge, mean, after_step),
+            r#in: against.of_edge(label, edge, mean, after_step),
             turns: mean_of([out.turned[edge], against.turned[edge]]),
         }
     });
-    graph.statistics.store(Arc::new(GraphStatistics {
-        nodes: nodes.round() as u64,
-        edges: edges.collect(),
-        costs,
-        epoch: graph.statistics.load().epoch + 1,
-    }));
-    Ok(())
+    Ok(edges.collect())
 }
 
 /// The mean of what is known.
@@ -95,8 +116,6 @@ fn mean_of(values: [Option<f64>; 2]) -> Option<f64> {
 struct Direction {
     /// Of the nodes that have most edges.
     hubs: Arc<Hubs>,
-    /// They are all that have any.
-    whole: bool,
     /// Of some nodes, ascending, by edge type.
     sampled: Vec<Vec<u64>>,
     /// The mean where a step in this direction ends, by edge type; `None` where no edge was seen.
@@ -111,13 +130,9 @@ async fn direction(
     layout: &EdgeLayout,
     sample: &Sample,
     along: bool,
-    whole: bool,
 ) -> Result<Direction, BackendError> {
     let types = layout.kind.types.len();
-    let hubs = match whole {
-        true => degrees::all(session, ctx, layout, along).await?,
-        false => degrees::hubs(session, ctx, layout, along).await?,
-    };
+    let hubs = degrees::hubs(session, ctx, layout, along).await?;
     let mut sampled = vec![Vec::new(); types];
     for node in degrees::of(session, ctx, layout, &sample.nodes, along).await? {
         (0..types).for_each(|edge| sampled[edge].push(node[edge]));
@@ -130,7 +145,7 @@ async fn direction(
         after_step.push(mean_degree(session, ctx, layout, &hubs, &ends[edge], along, edge).await?);
         turned.push(mean_degree(session, ctx, layout, &hubs, &starts[edge], along, edge).await?);
     }
-    Ok(Direction { hubs: Arc::new(hubs), whole, sampled, after_step, turned })
+    Ok(Direction { hubs: Arc::new(hubs), sampled, after_step, turned })
 }
 
 /// The mean degree of some nodes, which may repeat.
@@ -160,10 +175,10 @@ impl Direction {
         let sampled = &self.sampled[edge];
         let p99 = sampled.get((sampled.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0);
         let largest_hub = self.hubs.values().map(|degrees| degrees[edge]).max().unwrap_or(0);
-        let (hubs, whole) = (self.hubs.clone(), self.whole);
+        let hubs = self.hubs.clone();
         let known: KnownDegrees = Arc::new(move |node: &NodeRef| {
             let hub = (node.label == label).then(|| hubs.get(&node.id)).flatten();
-            hub.map(|degrees| degrees[edge]).or(whole.then_some(0))
+            hub.map(|degrees| degrees[edge])
         });
         DegreeStatistics {
             mean,

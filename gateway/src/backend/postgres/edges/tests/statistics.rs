@@ -3,10 +3,10 @@
 use super::world::World;
 use crate::{
     backend::{
-        GraphStore, Weight,
+        GraphStore, ReachRequest, Weight,
         embedded::testing::{Size, context},
     },
-    query::NodeRef,
+    query::{Direction, NodeRef, Walk},
 };
 
 #[tokio::test]
@@ -32,6 +32,14 @@ async fn statistics_are_near_those_of_the_embedded_store() {
             let [known, exact] = [known, exact].map(|degrees| degrees.known.as_ref().and_then(|known| known(&hub)));
             assert!(near(known.expect("a hub is known") as f64, exact.unwrap() as f64), "{known:?} {exact:?}");
         }
+    }
+    let [known_edges, exact_edges] = [&known, &exact].map(|statistics| statistics.known.clone().unwrap());
+    for id in world.embedded.data().ids().iter().step_by(10) {
+        let anchors = vec![NodeRef { label: 0, id: id.clone() }];
+        let walk = Walk { edges: vec![0], direction: Direction::In, hops: 1 };
+        let request = ReachRequest { anchors, walk, include_anchors: false, scope: None };
+        let [known, exact] = [&known_edges, &exact_edges].map(|edges| edges.ahead(&request, 3_000.0));
+        assert_eq!(known.levels, exact.levels, "{id:?}");
     }
     let costs = known.costs;
     assert!(costs.call_us > 0.0 && costs.edge_ns > 0.0 && costs.node_ns > 0.0, "{costs:?}");
