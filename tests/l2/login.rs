@@ -3,7 +3,11 @@
 use std::io::Write as _;
 
 use forebay::{
-    cache::{FarTier as _, LookupOutcome, StoreOutcome, l2::Leased},
+    cache::{
+        FarTier as _, LookupOutcome, StoreOutcome,
+        coherence::{Bump, Coherence as _, RedisCoherence},
+        l2::Leased,
+    },
     config::{L2Config, RedisTopology},
 };
 use redis::Value;
@@ -51,6 +55,20 @@ async fn a_user_over_tls_with_the_least_rights_does_everything() {
     tier.flush().await;
     assert_eq!(get(&tier, &to_fill).await.as_deref(), Ok("filled"));
     drop(super::ground::lease(&tier, &super::ground::sought(), AMPLE).await);
+    // The epochs: another gateway hears of a purge, under the same user.
+    let [one, other] = std::array::from_fn(|_| RedisCoherence::connect(&of("forebay", &gateways)).expect("settings"));
+    for gateway in [&one, &other] {
+        let begun = std::time::Instant::now();
+        while !gateway.statistics().is_leased {
+            assert!(begun.elapsed() < AMPLE, "no lease: {:?}", gateway.statistics());
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+    let bumped = one.bump(&Bump::Tags(vec!["shop".into()])).await.expect("it is counted");
+    assert_eq!(bumped.confirmed + bumped.lapsed, 2);
+    other.leave().await;
+    one.leave().await;
+    forebay::cache::l2::probe(&of("forebay", &gateways)).await.expect("what check tries");
     let denied: Vec<Value> = ask(&admin, &[b"ACL", b"LOG"]).await;
     assert!(denied.is_empty(), "{denied:?}");
 

@@ -71,7 +71,6 @@ fn epochs(coherence: Option<&CoherenceStatistics>) -> Vec<Family> {
         let values = coherence.map(values).into_iter().flatten();
         values.map(|(word, value)| (vec![(label, word.into())], value)).collect::<Vec<(Labels, u64)>>()
     };
-    let contact = coherence.and_then(|at| at.last_contact).map(|since| (Labels::new(), since.as_secs_f64()));
     vec![
         Family::gauges(
             "cache_epochs_leased",
@@ -79,10 +78,10 @@ fn epochs(coherence: Option<&CoherenceStatistics>) -> Vec<Family> {
             "1 while this gateway knows of every bump.",
             one(|at| u64::from(at.is_leased)),
         ),
-        Family::times(
+        Family::time(
             "cache_epochs_contact",
             "Time since the shared epochs were last reached.",
-            contact.into_iter().collect(),
+            coherence.and_then(|at| at.last_contact).map(|since| since.as_secs_f64()),
         ),
         Family::gauges(
             "cache_epochs_pending",

@@ -217,7 +217,7 @@ enum Values {
     /// Seconds that only grow.
     Sums(Vec<(Labels, f64)>),
     /// Seconds as they are now.
-    Times(Vec<(Labels, f64)>),
+    Time(Option<f64>),
     Info((&'static str, &'static str)),
 }
 
@@ -251,15 +251,15 @@ impl Family {
         Self { name, unit: Some(Unit::Seconds), help, values: Values::Sums(values) }
     }
 
-    pub(super) fn times(name: &'static str, help: &'static str, values: Vec<(Labels, f64)>) -> Self {
-        Self { name, unit: Some(Unit::Seconds), help, values: Values::Times(values) }
+    pub(super) fn time(name: &'static str, help: &'static str, value: Option<f64>) -> Self {
+        Self { name, unit: Some(Unit::Seconds), help, values: Values::Time(value) }
     }
 
     fn kind(&self) -> MetricType {
         match self.values {
             Values::Counter(_) | Values::Sums(_) => MetricType::Counter,
             Values::Durations(_) => MetricType::Histogram,
-            Values::Gauge(_) | Values::Gauges(_) | Values::Times(_) => MetricType::Gauge,
+            Values::Gauge(_) | Values::Gauges(_) | Values::Time(_) => MetricType::Gauge,
             Values::Info(_) => MetricType::Info,
         }
     }
@@ -273,15 +273,14 @@ impl Family {
                 encoder.encode_family(labels)?.encode_histogram::<Labels>(read.sum, read.count, &read.buckets, None)
             }),
             Values::Gauge(value) => encoder.encode_gauge(value),
-            Values::Gauges(values) => {
-                values.iter().try_for_each(|(labels, value)| encoder.encode_family(labels)?.encode_gauge(value))
-            }
+            Values::Gauges(values) => values.iter().try_for_each(|(labels, value)| match labels.is_empty() {
+                true => encoder.encode_gauge(value),
+                false => encoder.encode_family(labels)?.encode_gauge(value),
+            }),
             Values::Sums(values) => values.iter().try_for_each(|(labels, value)| {
                 encoder.encode_family(labels)?.encode_counter(value, None::<&Exemplar<Labels, f64>>)
             }),
-            Values::Times(values) => {
-                values.iter().try_for_each(|(labels, value)| encoder.encode_family(labels)?.encode_gauge(value))
-            }
+            Values::Time(value) => value.iter().try_for_each(|value| encoder.encode_gauge(value)),
             Values::Info(label) => encoder.encode_info(&[*label]),
         }
     }
