@@ -247,7 +247,8 @@ fn explain_shows_candidates_and_the_choice() {
 
 #[test]
 fn the_cache_is_looked_into_and_purged_on_the_admin_listener() {
-    let numbers = r#"{"tiers":[{"tier":"forebay-l1","available":true,"entries":7,"bytes":300,"max_bytes":1000}],"epochs":null}"#;
+    let numbers =
+        r#"{"tiers":[{"tier":"forebay-l1","available":true,"entries":7,"bytes":300,"max_bytes":1000}],"epochs":null}"#;
     let (url, server) = answering("200 OK", "", numbers);
     let output = forebay(&["cache", "stat", "--table", "--url", &url]);
     assert!(server.join().unwrap().starts_with("GET /v1/cache "));
@@ -266,7 +267,8 @@ fn the_cache_is_looked_into_and_purged_on_the_admin_listener() {
     assert!(out(&output).contains("miss") && out(&output).contains("key 00ff"), "{}", out(&output));
 
     let purged = r#"{"bumped":2,"confirmed":3,"lapsed":1,"waited_ms":41}"#;
-    for (arguments, body) in [(&["--all"][..], r#"{"all":true}"#), (&["--tag", "a", "--tag", "b"], r#"{"tags":["a","b"]}"#)]
+    for (arguments, body) in
+        [(&["--all"][..], r#"{"all":true}"#), (&["--tag", "a", "--tag", "b"], r#"{"tags":["a","b"]}"#)]
     {
         let (url, server) = answering("200 OK", "", purged);
         let output = forebay(&[&["cache", "purge", "--table", "--url", &url], arguments].concat());
@@ -325,7 +327,11 @@ fn check_advises_where_a_collection_names_a_tier_that_is_not_there() {
     };
     let file = configuration(directory.path(), &of("cache.tiers = [\"l1\", \"l2\"]\n"));
     let output = forebay(&["check", "--config", &file]);
-    assert!(out(&output).contains("packages\n  advice: cache.tiers: it names a tier that is not there"), "{}", out(&output));
+    assert!(
+        out(&output).contains("packages\n  advice: cache.tiers: it names a tier that is not there"),
+        "{}",
+        out(&output)
+    );
     // The default names all tiers.
     let output = forebay(&["check", "--config", &configuration(directory.path(), &of(""))]);
     assert!(!out(&output).contains("advice"), "{}", out(&output));

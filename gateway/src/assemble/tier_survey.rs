@@ -82,7 +82,8 @@ async fn redis(config: &L2Config) -> Result<Vec<Finding>, String> {
         }
         findings.push(Finding::fact("l2", format!("Redis {major}.{minor}, which takes and gives entries")));
     } else {
-        findings.push(Finding::advice("l2", "the server does not say which version it is; Redis 7.0 or later is needed"));
+        findings
+            .push(Finding::advice("l2", "the server does not say which version it is; Redis 7.0 or later is needed"));
     }
     findings.extend(memory(&facts));
     follow(config).await?;
@@ -109,9 +110,11 @@ async fn follow(config: &L2Config) -> Result<(), String> {
     let begun = Instant::now();
     while !shared.epochs().is_leased(Instant::now()) {
         if begun.elapsed() > LEASED_WITHIN {
-            return Err("entries can be stored, but the shared epochs cannot be followed: the user may lack a right that \
+            return Err(
+                "entries can be stored, but the shared epochs cannot be followed: the user may lack a right that \
                         docs/redis.md lists, or the clock or the channel is not there"
-                .into());
+                    .into(),
+            );
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

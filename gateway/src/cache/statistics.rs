@@ -32,10 +32,6 @@ impl Tiers {
             is_available: tier.is_available(),
             statistics: tier.statistics(),
         });
-        TiersStatistics {
-            l1: self.l1().statistics(),
-            far: far.collect(),
-            coherence: self.coherence().statistics(),
-        }
+        TiersStatistics { l1: self.l1().statistics(), far: far.collect(), coherence: self.coherence().statistics() }
     }
 }

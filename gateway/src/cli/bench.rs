@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::{Failure, load::Shown, output::print, workload::open};
-use crate::bench::{self, BenchError, BucketAddress, Corpus, Effort, GlueOptions, Report, Served, ServerAddresses, TierAddresses};
+use crate::bench::{
+    self, BenchError, BucketAddress, Corpus, Effort, GlueOptions, Report, Served, ServerAddresses, TierAddresses,
+};
 use crate::load::Progress;
 
 /// Measure something against a baseline of the same run

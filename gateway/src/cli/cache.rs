@@ -158,7 +158,8 @@ fn found(body: &Json) -> String {
 }
 
 fn purged(body: &Json) -> String {
-    let [bumped, confirmed, lapsed, waited] = ["bumped", "confirmed", "lapsed", "waited_ms"].map(|key| shown(&body[key]));
+    let [bumped, confirmed, lapsed, waited] =
+        ["bumped", "confirmed", "lapsed", "waited_ms"].map(|key| shown(&body[key]));
     format!("{bumped} epochs moved; {confirmed} gateways confirmed, {lapsed} leases lapsed; {waited} ms\n")
 }
 
@@ -194,7 +195,14 @@ mod tests {
             ],
             "epochs": { "leased": false, "last_contact_ms": 5300, "pending": 2, "gaps": 1, "adoptions": 7 },
         });
-        insta::assert_snapshot!(statistics(&body), @"");
+        insta::assert_snapshot!(statistics(&body), @r"
+         tier         state        entries   bytes   queued   written   dropped   failed   evicted   flawed
+        ────────────────────────────────────────────────────────────────────────────────────────────────────
+         forebay-l1   asked        2         300     –        –         –         –        –         –
+         forebay-l2   left alone   –         –       1        20        3         4        0         5
+        forebay-l2: 5 entries with the flaw checksum
+        epochs: purges may have been missed; last contact 5300 ms ago; waiting to be counted: 2; gaps: 1; tables taken over: 7
+        ");
         let alone = statistics(&json!({ "tiers": [], "epochs": null }));
         assert!(alone.ends_with("epochs: this gateway shares none\n"), "{alone}");
     }
@@ -214,7 +222,13 @@ mod tests {
                 },
             ],
         });
-        insta::assert_snapshot!(found(&body), @"");
+        insta::assert_snapshot!(found(&body), @r"
+         tier         outcome   age        ttl          bytes   cost      groups
+        ─────────────────────────────────────────────────────────────────────────────────────────────
+         forebay-l1   miss      –          –            –       –         –
+         forebay-l2   hit       61.500 s   3538.500 s   2048    12.3 ms   packages, packages;id=gimp
+        key 00ff31
+        ");
     }
 
     #[test]

@@ -13,9 +13,7 @@ use bytes::Bytes;
 use planner_model::LatencyModel;
 use tokio::sync::Semaphore;
 
-use super::{
-    Endpoint, Incoming, Inspected, Reply, batch, inspect, life::Life, wait::Outcome,
-};
+use super::{Endpoint, Incoming, Inspected, Reply, batch, inspect, life::Life, wait::Outcome};
 use crate::{
     cache::{
         BodyMemo, Flights, Tiers,

@@ -112,11 +112,7 @@ fn epochs(coherence: Option<&CoherenceStatistics>) -> Vec<Family> {
             "cache_epochs_bump",
             "Bumps: heard from others, and made here.",
             by("outcome", |at| {
-                vec![
-                    ("heard", at.heard),
-                    ("acknowledged", at.acknowledged),
-                    ("unacknowledged", at.unacknowledged),
-                ]
+                vec![("heard", at.heard), ("acknowledged", at.acknowledged), ("unacknowledged", at.unacknowledged)]
             }),
         ),
     ]

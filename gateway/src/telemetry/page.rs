@@ -336,7 +336,8 @@ mod tests {
     fn statistics() -> CacheStatistics {
         let mut flaws = [0; Flaw::ALL.len()];
         flaws[Flaw::Checksum as usize] = 6;
-        let statistics = FarStatistics { held: Some((3, 99)), queued: 2, failed: 4, evicted: 5, flaws, ..Default::default() };
+        let statistics =
+            FarStatistics { held: Some((3, 99)), queued: 2, failed: 4, evicted: 5, flaws, ..Default::default() };
         let coherence = CoherenceStatistics {
             is_leased: true,
             last_contact: Some(Duration::from_millis(250)),
@@ -363,11 +364,7 @@ mod tests {
         metrics.query_finished(&finished());
         metrics.query_finished(&Finished { result: Err(Code::DeadlineExceeded), cache: None, ..finished() });
         metrics.responded(Route::Query, 504);
-        let page = metrics.page(
-            &statistics(),
-            &pool::Registry::default(),
-            &MemorySnapshot::default(),
-        );
+        let page = metrics.page(&statistics(), &pool::Registry::default(), &MemorySnapshot::default());
         for (series, expected) in [
             (r#"forebay_request_total{endpoint="query",result="ok"}"#, 1.0),
             (r#"forebay_request_total{endpoint="query",result="deadline-exceeded"}"#, 1.0),

@@ -123,7 +123,11 @@ async fn hits(report: &mut Report, sides: &[Side], bodies: &[Bytes], effort: Eff
         let name = side.name;
         report.add(Figure::new(format!("tiers/{name}, hit p50"), latencies[index].median(), "us"));
         report.add(Figure::new(format!("tiers/{name}, hit p99"), latencies[index].percentile(0.99), "us"));
-        report.add(Figure::new(format!("tiers/{name}, hits, {AT_ONCE} at a time"), rates[index].median(), "requests/s"));
+        report.add(Figure::new(
+            format!("tiers/{name}, hits, {AT_ONCE} at a time"),
+            rates[index].median(),
+            "requests/s",
+        ));
     }
     report.note(format!("The largest answer has {bytes} bytes."));
     Ok(())
