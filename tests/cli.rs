@@ -274,7 +274,7 @@ fn the_cache_is_looked_into_and_purged_on_the_admin_listener() {
         let output = forebay(&[&["cache", "purge", "--table", "--url", &url], arguments].concat());
         let request = server.join().unwrap();
         assert!(request.starts_with("POST /v1/cache/purge ") && request.ends_with(body), "{request}");
-        assert_eq!(out(&output), "2 epochs moved; 3 gateways confirmed, 1 leases lapsed; 41 ms\n");
+        assert_eq!(out(&output), "2 epochs moved; 3 gateways confirmed, 1 lease lapsed; 41 ms\n");
     }
 }
 
@@ -313,7 +313,7 @@ fn check_says_how_it_stands_with_the_tiers() {
     let text = format!("[cache.l2]\nurls = [\"redis://{nobody}\"]\n");
     let output = forebay(&["check", "--config", &configuration(directory.path(), &text)]);
     assert_eq!(code(&output), 69);
-    assert!(err(&output).contains(":1:1: cache.l2: INFO: Redis cannot be reached"), "{}", err(&output));
+    assert!(err(&output).contains(":1:8: cache.l2: INFO: Redis cannot be reached"), "{}", err(&output));
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl Tiers {
         let (outcome, answer) = self.l1().peek(&sought.key, now);
         let sighted = |answer: StoredAnswer| Sighted {
             age: now.saturating_duration_since(answer.created),
-            left: Some(answer.validity.fresh_until.saturating_duration_since(now)).filter(|left| !left.is_zero()),
+            left: (outcome == LookupOutcome::Hit).then(|| answer.validity.fresh_until.saturating_duration_since(now)),
             bytes: answer.body.len() as u64,
             cost: answer.cost,
             groups: answer.groups,

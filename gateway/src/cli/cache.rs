@@ -158,9 +158,13 @@ fn found(body: &Json) -> String {
 }
 
 fn purged(body: &Json) -> String {
-    let [bumped, confirmed, lapsed, waited] =
-        ["bumped", "confirmed", "lapsed", "waited_ms"].map(|key| shown(&body[key]));
-    format!("{bumped} epochs moved; {confirmed} gateways confirmed, {lapsed} leases lapsed; {waited} ms\n")
+    let count = |key: &str, what: &str| match body[key].as_u64() {
+        Some(1) => format!("1 {what}"),
+        count => format!("{} {what}s", count.map_or_else(nothing, |count| count.to_string())),
+    };
+    let [moved, confirmed] = [count("bumped", "epoch"), count("confirmed", "gateway")];
+    let lapsed = count("lapsed", "lease");
+    format!("{moved} moved; {confirmed} confirmed, {lapsed} lapsed; {} ms\n", shown(&body["waited_ms"]))
 }
 
 fn list(value: &Json) -> &[Json] {
