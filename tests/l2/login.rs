@@ -3,12 +3,13 @@
 use std::io::Write as _;
 
 use forebay::{
+    assemble,
     cache::{
         FarTier as _, LookupOutcome, StoreOutcome,
         coherence::{Bump, Coherence as _, RedisCoherence},
         l2::Leased,
     },
-    config::{L2Config, RedisTopology},
+    config::{self, L2Config, RedisTopology},
 };
 use redis::Value;
 
@@ -84,10 +85,36 @@ async fn a_user_over_tls_with_the_least_rights_does_everything() {
         "an unknown authority"
     );
 
+    // What `check` says.
+    let survey = |password: &tempfile::NamedTempFile| {
+        let text = format!(
+            "[cache.l2]\nurls = [{:?}]\nusername = \"forebay\"\npassword_file = {:?}\nca_file = {:?}\nprefix = \"shop\"\n",
+            bare(&server.url),
+            password.path(),
+            server.authority()
+        );
+        let file = file(&text);
+        let loaded = config::load_with(Some(file.path()), []).expect("a sound configuration");
+        async move { assemble::survey(&loaded).await }
+    };
+    let found = survey(&gateways).await;
+    assert!(found.problems.is_empty(), "{:?}", found.problems);
+    let says =
+        |what: &str| found.findings.iter().any(|(about, finding)| about == "cache" && finding.text.contains(what));
+    assert!(says("takes and gives entries") && says("no maxmemory") && says("can be followed"), "{:?}", found.findings);
+    let problems = |survey: assemble::Survey| survey.problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let denied = problems(survey(&wrong).await);
+    assert!(denied.len() == 1 && denied[0].contains("cache.l2"), "{denied:?}");
+    let _: Value = ask(&admin, &[b"ACL", b"SETUSER", b"forebay", b"-subscribe"]).await;
+    let denied = problems(survey(&gateways).await);
+    assert!(denied.len() == 1 && denied[0].contains("epochs cannot be followed"), "{denied:?}");
+
     // A user who may only read.
     let _: Value = ask(&admin, &[b"ACL", b"SETUSER", b"forebay", b"-set"]).await;
     let reader = super::ground::tier(&of("forebay", &gateways));
     assert_eq!(get(&reader, &sought).await.as_deref(), Ok("kept"));
+    let denied = problems(survey(&gateways).await);
+    assert!(denied.len() == 1 && denied[0].contains("cache.l2: SET: "), "{denied:?}");
     let none = super::ground::lease(&reader, &super::ground::sought(), AMPLE).await;
     assert!(matches!(none, Leased::Fill { lease: None, .. }));
 }
