@@ -88,7 +88,7 @@ fn help_and_version_are_no_errors() {
     assert!(version.contains("debug)") || version.contains("release)"), "{version}");
     let output = forebay(&["--help"]);
     assert_eq!(code(&output), 0);
-    for command in ["serve", "check", "load", "query", "explain", "completions"] {
+    for command in ["serve", "check", "load", "query", "explain", "cache", "completions"] {
         assert!(out(&output).contains(command), "{command}");
     }
     assert!(!out(&output).contains("man "));
@@ -243,6 +243,98 @@ fn explain_shows_candidates_and_the_choice() {
     assert_eq!(code(&output), 0);
     let request = server.join().unwrap();
     assert!(request.starts_with("POST /v1/query ") && request.contains(r#""explain":"analyze""#), "{request}");
+}
+
+#[test]
+fn the_cache_is_looked_into_and_purged_on_the_admin_listener() {
+    let numbers =
+        r#"{"tiers":[{"tier":"forebay-l1","available":true,"entries":7,"bytes":300,"max_bytes":1000}],"epochs":null}"#;
+    let (url, server) = answering("200 OK", "", numbers);
+    let output = forebay(&["cache", "stat", "--table", "--url", &url]);
+    assert!(server.join().unwrap().starts_with("GET /v1/cache "));
+    assert_eq!((code(&output), err(&output)), (0, String::new()));
+    assert!(out(&output).contains("forebay-l1") && out(&output).contains("shares none"), "{}", out(&output));
+    let (url, server) = answering("200 OK", "", numbers);
+    assert_eq!(out(&forebay(&["cache", "stat", "--url", &url])), format!("{numbers}\n"));
+    server.join().unwrap();
+
+    let found = r#"{"key":"00ff","tiers":[{"tier":"forebay-l1","outcome":"miss","entry":null}]}"#;
+    let (url, server) = answering("200 OK", "", found);
+    let query = r#"{"collection":"packages"}"#;
+    let output = forebay_with(&["cache", "get", "--table", "--tenant", "a&b", "--url", &url, "-"], &[], query);
+    let request = server.join().unwrap();
+    assert!(request.starts_with("POST /v1/cache/lookup?tenant=a%26b ") && request.ends_with(query), "{request}");
+    assert!(out(&output).contains("miss") && out(&output).contains("key 00ff"), "{}", out(&output));
+
+    let purged = r#"{"bumped":2,"confirmed":3,"lapsed":1,"waited_ms":41}"#;
+    for (arguments, body) in
+        [(&["--all"][..], r#"{"all":true}"#), (&["--tag", "a", "--tag", "b"], r#"{"tags":["a","b"]}"#)]
+    {
+        let (url, server) = answering("200 OK", "", purged);
+        let output = forebay(&[&["cache", "purge", "--table", "--url", &url], arguments].concat());
+        let request = server.join().unwrap();
+        assert!(request.starts_with("POST /v1/cache/purge ") && request.ends_with(body), "{request}");
+        assert_eq!(out(&output), "2 epochs moved; 3 gateways confirmed, 1 lease lapsed; 41 ms\n");
+    }
+}
+
+#[test]
+fn a_purge_that_says_not_what_or_reaches_nobody_fails_as_other_commands_do() {
+    for arguments in [&["cache"][..], &["cache", "purge"], &["cache", "purge", "--all", "--tag", "a"]] {
+        assert_eq!(code(&forebay(arguments)), 64, "{arguments:?}");
+    }
+    let body = r#"{"code":"backend-unavailable","status":503,"detail":"others may not have heard"}"#;
+    let (url, server) = answering("503 Service Unavailable", "content-type: application/problem+json\r\n", body);
+    let output = forebay(&["cache", "purge", "--all", "--url", &url]);
+    server.join().unwrap();
+    assert_eq!(code(&output), 1);
+    assert!(err(&output).contains("503 backend-unavailable: others may not have heard"), "{}", err(&output));
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert_eq!(code(&forebay(&["cache", "stat", "--url", &format!("http://{nobody}")])), 69);
+}
+
+#[test]
+fn check_says_how_it_stands_with_the_tiers() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "[cache.l3]\ndirectory = \"objects\"\n";
+    let output = forebay(&["check", "--config", &configuration(directory.path(), text)]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert!(out(&output).contains("cache\n  found: l3: objects can be written"), "{}", out(&output));
+    assert!(!directory.path().join("objects").exists(), "nothing is left behind");
+
+    std::fs::write(directory.path().join("file"), "").unwrap();
+    let file = configuration(directory.path(), "[cache.l3]\ndirectory = \"file/objects\"\n");
+    let output = forebay(&["check", "--config", &file]);
+    assert_eq!(code(&output), 69);
+    assert!(err(&output).contains("cache.l3: "), "{}", err(&output));
+    assert_eq!(code(&forebay(&["check", "--no-data", "--config", &file])), 0);
+
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = format!("[cache.l2]\nurls = [\"redis://{nobody}\"]\n");
+    let output = forebay(&["check", "--config", &configuration(directory.path(), &text)]);
+    assert_eq!(code(&output), 69);
+    assert!(err(&output).contains(":1:8: cache.l2: INFO: Redis cannot be reached"), "{}", err(&output));
+}
+
+#[test]
+fn check_advises_where_a_collection_names_a_tier_that_is_not_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let of = |cache: &str| {
+        format!(
+            "[backends.main]\nkind = \"embedded\"\npath = \"data\"\n\n[collections.packages]\n\
+             entities = {{ backend = \"main\" }}\nvectors.default.dimensions = 2\n{cache}"
+        )
+    };
+    let file = configuration(directory.path(), &of("cache.tiers = [\"l1\", \"l2\"]\n"));
+    let output = forebay(&["check", "--config", &file]);
+    assert!(
+        out(&output).contains("packages\n  advice: cache.tiers: it names a tier that is not there"),
+        "{}",
+        out(&output)
+    );
+    // The default names all tiers.
+    let output = forebay(&["check", "--config", &configuration(directory.path(), &of(""))]);
+    assert!(!out(&output).contains("advice"), "{}", out(&output));
 }
 
 #[test]

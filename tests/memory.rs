@@ -178,7 +178,7 @@ impl Gateway {
     }
 
     async fn cached(&self) -> u64 {
-        self.get("/v1/cache").await["bytes"].as_u64().unwrap()
+        self.get("/v1/cache").await["tiers"][0]["bytes"].as_u64().unwrap()
     }
 
     async fn query(&self, query: usize, priority: &str) -> Response {

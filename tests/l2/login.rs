@@ -3,8 +3,13 @@
 use std::io::Write as _;
 
 use forebay::{
-    cache::{FarTier as _, LookupOutcome, StoreOutcome, l2::Leased},
-    config::{L2Config, RedisTopology},
+    assemble,
+    cache::{
+        FarTier as _, LookupOutcome, StoreOutcome,
+        coherence::{Bump, Coherence as _, RedisCoherence},
+        l2::Leased,
+    },
+    config::{self, L2Config, RedisTopology},
 };
 use redis::Value;
 
@@ -51,6 +56,20 @@ async fn a_user_over_tls_with_the_least_rights_does_everything() {
     tier.flush().await;
     assert_eq!(get(&tier, &to_fill).await.as_deref(), Ok("filled"));
     drop(super::ground::lease(&tier, &super::ground::sought(), AMPLE).await);
+    // The epochs: another gateway hears of a purge, under the same user.
+    let [one, other] = std::array::from_fn(|_| RedisCoherence::connect(&of("forebay", &gateways)).expect("settings"));
+    for gateway in [&one, &other] {
+        let begun = std::time::Instant::now();
+        while !gateway.statistics().is_leased {
+            assert!(begun.elapsed() < AMPLE, "no lease: {:?}", gateway.statistics());
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+    let bumped = one.bump(&Bump::Tags(vec!["shop".into()])).await.expect("it is counted");
+    assert_eq!(bumped.confirmed + bumped.lapsed, 2);
+    other.leave().await;
+    one.leave().await;
+    forebay::cache::l2::probe(&of("forebay", &gateways)).await.expect("what check tries");
     let denied: Vec<Value> = ask(&admin, &[b"ACL", b"LOG"]).await;
     assert!(denied.is_empty(), "{denied:?}");
 
@@ -66,10 +85,36 @@ async fn a_user_over_tls_with_the_least_rights_does_everything() {
         "an unknown authority"
     );
 
+    // What `check` says.
+    let survey = |password: &tempfile::NamedTempFile| {
+        let text = format!(
+            "[cache.l2]\nurls = [{:?}]\nusername = \"forebay\"\npassword_file = {:?}\nca_file = {:?}\nprefix = \"shop\"\n",
+            bare(&server.url),
+            password.path(),
+            server.authority()
+        );
+        let file = file(&text);
+        let loaded = config::load_with(Some(file.path()), []).expect("a sound configuration");
+        async move { assemble::survey(&loaded).await }
+    };
+    let found = survey(&gateways).await;
+    assert!(found.problems.is_empty(), "{:?}", found.problems);
+    let says =
+        |what: &str| found.findings.iter().any(|(about, finding)| about == "cache" && finding.text.contains(what));
+    assert!(says("takes and gives entries") && says("no maxmemory") && says("can be followed"), "{:?}", found.findings);
+    let problems = |survey: assemble::Survey| survey.problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let denied = problems(survey(&wrong).await);
+    assert!(denied.len() == 1 && denied[0].contains("cache.l2"), "{denied:?}");
+    let _: Value = ask(&admin, &[b"ACL", b"SETUSER", b"forebay", b"-subscribe"]).await;
+    let denied = problems(survey(&gateways).await);
+    assert!(denied.len() == 1 && denied[0].contains("epochs cannot be followed"), "{denied:?}");
+
     // A user who may only read.
     let _: Value = ask(&admin, &[b"ACL", b"SETUSER", b"forebay", b"-set"]).await;
     let reader = super::ground::tier(&of("forebay", &gateways));
     assert_eq!(get(&reader, &sought).await.as_deref(), Ok("kept"));
+    let denied = problems(survey(&gateways).await);
+    assert!(denied.len() == 1 && denied[0].contains("cache.l2: SET: "), "{denied:?}");
     let none = super::ground::lease(&reader, &super::ground::sought(), AMPLE).await;
     assert!(matches!(none, Leased::Fill { lease: None, .. }));
 }

@@ -10,7 +10,7 @@ use crate::{
     governor::MemorySnapshot,
     pool::Registry,
     problem::Problem,
-    request::{CacheStatistics, Gateway, Incoming, Reply},
+    request::{CacheStatistics, Gateway, Incoming, Inspected, Reply},
     telemetry::Metrics,
 };
 
@@ -26,6 +26,12 @@ pub trait Service: Send + Sync + 'static {
     fn metrics(&self) -> &Arc<Metrics>;
     /// Makes stored answers unusable.
     fn purge(&self, what: &Bump) -> impl Future<Output = Result<Acknowledged, Unacknowledged>> + Send;
+    /// What every tier holds for a query, as a tenant would ask it or one without.
+    fn inspect_cache(
+        &self,
+        body: Bytes,
+        tenant: Option<Arc<str>>,
+    ) -> impl Future<Output = Result<Inspected, Problem>> + Send;
     /// The cache in numbers.
     fn cache_statistics(&self) -> CacheStatistics;
     /// The pools of connections to backends.
@@ -53,6 +59,14 @@ impl Service for Gateway {
 
     fn purge(&self, what: &Bump) -> impl Future<Output = Result<Acknowledged, Unacknowledged>> + Send {
         Self::purge(self, what)
+    }
+
+    fn inspect_cache(
+        &self,
+        body: Bytes,
+        tenant: Option<Arc<str>>,
+    ) -> impl Future<Output = Result<Inspected, Problem>> + Send {
+        Self::inspect_cache(self, body, tenant)
     }
 
     fn cache_statistics(&self) -> CacheStatistics {

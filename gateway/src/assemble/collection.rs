@@ -7,7 +7,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Servers, data, embedder::open_embedder, mapping};
+use super::{Servers, data, embedder::open_embedder, mapping, tier_survey};
 use crate::{
     backend::{
         CallContext, Finding, GraphStore, VectorStore, Weight,
@@ -43,14 +43,15 @@ pub fn open_catalog(loaded: &Loaded, servers: &Servers) -> Result<Catalog, Vec<C
 pub struct Survey {
     /// What cannot work.
     pub problems: Vec<ConfigProblem>,
-    /// Everything else that was found, with the collection that it is about.
+    /// Everything else that was found, with the collection that it is about, or `cache`.
     pub findings: Vec<(String, Finding)>,
 }
 
-/// Looks at the data, tables, servers and embedders that a configuration names. Holds one collection in memory at a time.
+/// Looks at the cache's tiers and at the data, tables, servers and embedders that a configuration names. Holds one collection in memory at a time.
 pub async fn survey(loaded: &Loaded) -> Survey {
     let servers = Servers::default();
     let mut survey = Survey::default();
+    tier_survey::look(loaded, &mut survey).await;
     for (name, config) in &loaded.config.collections {
         match open_collection(loaded, &servers, name, config) {
             Ok(collection) => survey.look(loaded, &collection).await,

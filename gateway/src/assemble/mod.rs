@@ -11,6 +11,7 @@ mod reload;
 mod running;
 mod servers;
 mod signals;
+mod tier_survey;
 mod tiers;
 mod warm_up;
 

@@ -13,6 +13,7 @@ mod plan;
 mod pool;
 mod report;
 mod stores;
+mod tiers;
 mod timing;
 mod zstd;
 
@@ -29,6 +30,7 @@ pub use plan::plan;
 pub use pool::pool;
 pub use report::{Figure, Goal, Report};
 pub use stores::ServerAddresses;
+pub use tiers::{BucketAddress, TierAddresses, tiers};
 pub use zstd::zstd;
 
 use crate::{

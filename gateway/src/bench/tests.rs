@@ -55,6 +55,29 @@ fn the_l1_bench_holds_hits_against_a_bare_server() {
 }
 
 #[test]
+fn the_tiers_bench_asks_every_tier_that_there_is() {
+    use crate::backend::testing_servers;
+    let secrets = tempfile::tempdir().unwrap();
+    std::fs::write(secrets.path().join("secret"), "not really\n").unwrap();
+    let s3 = testing_servers::s3().map(|endpoint| BucketAddress {
+        endpoint,
+        bucket: testing_servers::S3_BUCKET.into(),
+        access_key_id: Some("somebody".into()),
+        secret_access_key_file: Some(secrets.path().join("secret")),
+    });
+    let addresses = TierAddresses { redis: testing_servers::redis(), s3 };
+    let report = tiers(&corpus(), &addresses, Effort::Quick).unwrap();
+    assert_sound(&report);
+    let bucket = addresses.s3.as_ref().map(|_| "objects in a bucket");
+    let redis = addresses.redis.as_ref().map(|_| "Redis");
+    for name in ["memory", "objects in a folder"].into_iter().chain(redis).chain(bucket) {
+        assert!(names(&report).contains(&format!("tiers/{name}, hit p99").as_str()), "{:?}", names(&report));
+    }
+    let asking = report.figures.iter().filter(|figure| figure.metric.contains("asking all tiers"));
+    assert!(asking.clone().count() == 2 && asking.clone().all(|figure| figure.baseline.is_some()));
+}
+
+#[test]
 #[cfg(feature = "demo-data")]
 fn the_zstd_bench_judges_answers_that_no_dictionary_was_trained_on() {
     let report = zstd(&Corpus::demo().unwrap(), Effort::Quick).unwrap();

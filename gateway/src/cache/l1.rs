@@ -135,6 +135,23 @@ impl L1 {
         }
     }
 
+    /// What a look-up would say, and the answer that is there even where it would not be served. Neither counts as a use
+    /// nor lets anything go.
+    pub fn peek(&self, key: &Digest, now: Instant) -> (LookupOutcome, Option<StoredAnswer>) {
+        let Some(entry) = self.entries.peek(key) else { return (LookupOutcome::Miss, None) };
+        let Payload::Answer(answer) = &entry.payload else { return (LookupOutcome::Miss, None) };
+        let outcome = if !self.epochs.is_current(&entry.stamp) {
+            LookupOutcome::Invalidated
+        } else if self.epochs.uncertainty(entry.created, now) > entry.validity.grace {
+            LookupOutcome::Uncertain
+        } else if now >= answer.validity.fresh_until {
+            LookupOutcome::Expired
+        } else {
+            LookupOutcome::Hit
+        };
+        (outcome, Some(answer.clone()))
+    }
+
     fn current(&self, key: &Digest, now: Instant) -> Result<Arc<Entry>, LookupOutcome> {
         let entry = self.entries.get(key).ok_or(LookupOutcome::Miss)?;
         if now >= entry.validity.ends() {

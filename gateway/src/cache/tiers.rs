@@ -70,9 +70,9 @@ pub struct Made<'a> {
 }
 
 /// A far entry that may be served.
-struct Judged {
-    created: Instant,
-    fresh_until: Instant,
+pub(super) struct Judged {
+    pub(super) created: Instant,
+    pub(super) fresh_until: Instant,
 }
 
 impl Tiers {
@@ -228,7 +228,7 @@ impl Tiers {
     }
 
     /// Whether an intact entry may be served, if it is young enough.
-    fn judge(
+    pub(super) fn judge(
         &self,
         stored: &Stored,
         tier: Tier,

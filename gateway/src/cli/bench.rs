@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::{Failure, load::Shown, output::print, workload::open};
-use crate::bench::{self, BenchError, Corpus, Effort, GlueOptions, Report, Served, ServerAddresses};
+use crate::bench::{
+    self, BenchError, BucketAddress, Corpus, Effort, GlueOptions, Report, Served, ServerAddresses, TierAddresses,
+};
 use crate::load::Progress;
 
 /// Measure something against a baseline of the same run
@@ -32,6 +34,15 @@ pub(super) struct Args {
     /// A Neo4j server, as `bolt://host:port` or `bolt://user:password@host:port`
     #[arg(long, value_name = "URI")]
     neo4j: Option<String>,
+    /// `tiers`: a Redis, as `redis://host:port`
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
+    /// `tiers`: a server that speaks the S3 protocol, as `http://host:port`
+    #[arg(long, value_name = "URL", requires = "bucket")]
+    s3: Option<String>,
+    /// `tiers`: a bucket there; credentials are found as Amazon's own tools do (`AWS_ACCESS_KEY_ID` and so on)
+    #[arg(long, value_name = "NAME", requires = "s3")]
+    bucket: Option<String>,
     /// `glue`: generated queries over a scaled copy with so many entities
     #[arg(long, value_name = "N")]
     entities: Option<usize>,
@@ -51,6 +62,16 @@ impl Args {
         let postgres = self.postgres.clone();
         let postgres = postgres.ok_or_else(|| Failure::Usage("this needs a server: give --postgres".into()))?;
         Ok(ServerAddresses { postgres, neo4j: self.neo4j.clone(), keep: self.keep })
+    }
+
+    fn tiers(&self) -> TierAddresses {
+        let s3 = self.s3.clone().zip(self.bucket.clone()).map(|(endpoint, bucket)| BucketAddress {
+            endpoint,
+            bucket,
+            access_key_id: None,
+            secret_access_key_file: None,
+        });
+        TierAddresses { redis: self.redis.clone(), s3 }
     }
 
     fn effort(&self) -> Effort {
@@ -76,6 +97,8 @@ enum Name {
     Overhead,
     /// Interactive queries beside a crowd of batch clients, against a pool that serves whoever came first
     Pool,
+    /// Hits from each tier of the cache, and misses that ask all of them
+    Tiers,
     /// How small answers become in tier 3, with and without a trained dictionary, and how fast they come back
     Zstd,
 }
@@ -86,6 +109,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Name::L1 => bench::l1(&corpus, args.effort()),
         Name::Plan => bench::plan(&corpus, args.effort()),
         Name::Filter => bench::filter(&corpus, args.effort()),
+        Name::Tiers => bench::tiers(&corpus, &args.tiers(), args.effort()),
         Name::Zstd => bench::zstd(&corpus, args.effort()),
         Name::Footprint => return finish(args, &footprint(args, &corpus)?),
         Name::Glue => return finish(args, &on_servers(args, &corpus, bench::glue)?),

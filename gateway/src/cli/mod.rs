@@ -4,6 +4,7 @@
 //! 78 for the configuration, 1 for everything else.
 
 mod bench;
+mod cache;
 mod check;
 pub mod client;
 mod completions;
@@ -51,6 +52,7 @@ enum Command {
     Load(load::Args),
     Query(query::Args),
     Explain(explain::Args),
+    Cache(cache::Args),
     Workload(workload::Args),
     Bench(bench::Args),
     Completions(completions::Args),
@@ -76,6 +78,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Load(args) => load::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Cache(args) => cache::run(&args),
         Command::Workload(args) => workload::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -23,7 +23,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Posts a body and returns a successful answer; an error document becomes a failure that people can read.
+    /// Posts a body and returns a successful answer.
     pub(super) fn post(&self, path: &str, body: Bytes) -> Result<Response, Failure> {
         let token = match &self.token_file {
             None => None,
@@ -33,14 +33,39 @@ impl Target {
                 Some(text.trim().to_owned())
             }
         };
-        let mut client = Client::new(&self.url, token.as_deref())?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
-        let response = runtime.block_on(client.send(Method::POST, path, body))?;
-        if response.status.is_success() { Ok(response) } else { Err(refusal(&response)) }
+        exchange(&self.url, token.as_deref(), Method::POST, path, body)
     }
+}
+
+/// Which gateway, for those who operate it.
+#[derive(Debug, clap::Args)]
+pub(super) struct AdminTarget {
+    /// Address of the gateway's admin listener, which answers on its own machine only
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7701")]
+    url: String,
+}
+
+impl AdminTarget {
+    /// Asks for something.
+    pub(super) fn get(&self, path: &str) -> Result<Response, Failure> {
+        exchange(&self.url, None, Method::GET, path, Bytes::new())
+    }
+
+    /// Posts a body and returns a successful answer.
+    pub(super) fn post(&self, path: &str, body: Bytes) -> Result<Response, Failure> {
+        exchange(&self.url, None, Method::POST, path, body)
+    }
+}
+
+/// Sends a request and returns a successful answer; an error document becomes a failure that people can read.
+fn exchange(url: &str, token: Option<&str>, method: Method, path: &str, body: Bytes) -> Result<Response, Failure> {
+    let mut client = Client::new(url, token)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
+    let response = runtime.block_on(client.send(method, path, body))?;
+    if response.status.is_success() { Ok(response) } else { Err(refusal(&response)) }
 }
 
 /// An `application/problem+json` body in words.

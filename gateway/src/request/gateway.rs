@@ -13,7 +13,7 @@ use bytes::Bytes;
 use planner_model::LatencyModel;
 use tokio::sync::Semaphore;
 
-use super::{Endpoint, Incoming, Reply, batch, life::Life, wait::Outcome};
+use super::{Endpoint, Incoming, Inspected, Reply, batch, inspect, life::Life, wait::Outcome};
 use crate::{
     cache::{
         BodyMemo, Flights, Tiers,
@@ -65,7 +65,7 @@ impl State {
 }
 
 /// The cache in numbers.
-pub type CacheStatistics = crate::cache::L1Statistics;
+pub type CacheStatistics = crate::cache::TiersStatistics;
 
 impl Gateway {
     /// A gateway over a catalog that caches in memory. Without a model the planner goes by analytic costs.
@@ -200,9 +200,17 @@ impl Gateway {
         self.state.load().tiers.clone()
     }
 
+    /// What every tier holds for a query, as a tenant would ask it or one without.
+    ///
+    /// # Errors
+    /// The query is refused.
+    pub async fn inspect_cache(&self, body: Bytes, tenant: Option<Arc<str>>) -> Result<Inspected, Problem> {
+        inspect::inspect(&self.state.load_full(), body, tenant).await
+    }
+
     /// The cache in numbers.
     pub fn cache_statistics(&self) -> CacheStatistics {
-        self.state.load().tiers.l1().statistics()
+        self.state.load().tiers.statistics()
     }
 
     /// Lets every store learn about its data again; called now and then, off the path of queries.

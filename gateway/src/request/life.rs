@@ -14,7 +14,7 @@ use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answer, Endpoint, Finished, Incoming, LegCalls, Reply, Step, Timing,
+    Answer, Endpoint, Finished, Incoming, LegCalls, Refresh, Reply, Saved, Step, Timing,
     gateway::State,
     keys, probe,
     resolve::{Resolved, Resolver},
@@ -55,6 +55,8 @@ pub(super) struct Life<'a> {
     pub(super) report: Option<CacheReport>,
     pub(super) far: FarReports,
     pub(super) plan: Option<PlanKind>,
+    pub(super) saved: Option<Saved>,
+    pub(super) refresh: Option<Refresh>,
     pub(super) priority: Priority,
 }
 
@@ -119,6 +121,8 @@ impl<'a> Life<'a> {
             report: None,
             far: [None; 2],
             plan: None,
+            saved: None,
+            refresh: None,
             priority: Priority::Normal,
         }
     }
@@ -137,7 +141,7 @@ impl<'a> Life<'a> {
             match self.lookup(&remembered.key, &remembered.options, looking) {
                 Ok((answer, early)) => {
                     if early {
-                        self.refresh_body();
+                        self.refresh = self.refresh_body();
                     }
                     return Ok(answer);
                 }
@@ -263,6 +267,7 @@ impl<'a> Life<'a> {
         self.spent(Step::Lookup, started);
         let (stored, left) = outcome?;
         let early = is_due(stored.cost, left);
+        self.saved = Some(Saved { tier: Tier::L1, cost: stored.cost });
         Ok((self.served(stored, started), early))
     }
 
@@ -525,6 +530,8 @@ impl<'a> Life<'a> {
             far: self.far,
             plan: self.plan,
             legs: self.calls(),
+            saved: self.saved,
+            refresh: self.refresh,
             timing: self.timing,
         }
     }

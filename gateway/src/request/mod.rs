@@ -5,6 +5,7 @@ mod batch;
 mod body;
 mod explain;
 mod gateway;
+mod inspect;
 mod keys;
 mod life;
 mod probe;
@@ -22,4 +23,5 @@ pub use body::{
     ProblemBody, Scores, StepBody, StepDirection, TierBody, Vectors, Warning, WarningCode,
 };
 pub use gateway::{CacheStatistics, Gateway};
-pub use types::{Answer, Endpoint, Finished, Hints, Incoming, LegCalls, Reply, Step, Timing};
+pub use inspect::Inspected;
+pub use types::{Answer, Endpoint, Finished, Hints, Incoming, LegCalls, Refresh, Reply, Saved, Step, Timing};

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    cache::{CacheReport, ETag, FarReports, Groups},
+    cache::{CacheReport, ETag, FarReports, Groups, Tier},
     principal::Principal,
     query::{CacheMode, Priority},
 };
@@ -164,6 +164,41 @@ pub struct Finished {
     pub plan: Option<crate::planner::PlanKind>,
     /// Calls to backends.
     pub legs: LegCalls,
+    /// What it took to make the stored answer that was served fresh, once.
+    pub saved: Option<Saved>,
+    /// The answer is being made anew for whoever asks next.
+    pub refresh: Option<Refresh>,
     /// Where time went.
     pub timing: Timing,
+}
+
+/// Work that a hit made needless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Saved {
+    /// The tier that had the answer.
+    pub tier: Tier,
+    /// What it took to make it.
+    pub cost: Duration,
+}
+
+/// Why an answer is made anew before anybody waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refresh {
+    /// Its time to live is nearly over.
+    Early,
+    /// Its time to live is over, and it was served all the same.
+    Stale,
+}
+
+impl Refresh {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Early, Self::Stale];
+
+    /// The word in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Early => "early",
+            Self::Stale => "stale",
+        }
+    }
 }

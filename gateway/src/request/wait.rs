@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    Answer, Incoming, LegCalls, Reply, Step, Timing,
+    Answer, Incoming, LegCalls, Refresh, Reply, Saved, Step, Timing,
     gateway::State,
     life::{Began, Life, Understood, out_of_time},
 };
@@ -59,6 +59,7 @@ pub(super) struct Filled {
     far: FarReports,
     timing: Timing,
     plan: Option<PlanKind>,
+    saved: Option<Saved>,
     calls: LegCalls,
 }
 
@@ -96,7 +97,7 @@ impl Life<'_> {
             let none = match look {
                 Ok((answer, early)) => {
                     if early {
-                        self.refresh(understood);
+                        self.refresh = self.refreshes(understood, Refresh::Early);
                     }
                     return Ok(Turn::Served(Box::new(answer)));
                 }
@@ -112,7 +113,7 @@ impl Life<'_> {
             let stale = none.stale.filter(|stale| now < stale.validity.ends());
             let revalidates = stale.as_ref().is_some_and(|stale| now < stale.validity.revalidate_until);
             if revalidates && let Some(stale) = stale {
-                self.refresh(understood);
+                self.refresh = self.refreshes(understood, Refresh::Stale);
                 return Ok(Turn::Served(Box::new(self.served_stale(*stale, LookupOutcome::Stale))));
             }
             let seen = self.report;
@@ -180,7 +181,7 @@ impl Life<'_> {
         if leads {
             filled.timing.iter().for_each(|(step, spent)| self.timing.add(step, spent));
             (self.report, self.far) = (filled.report, filled.far);
-            (self.plan, self.others_calls) = (filled.plan, filled.calls);
+            (self.plan, self.others_calls, self.saved) = (filled.plan, filled.calls, filled.saved);
         }
         let made = filled.reply.clone()?;
         let age = filled.created.map_or(made.age, |created| created.elapsed());
@@ -221,7 +222,10 @@ impl Life<'_> {
         self.far = look.reports;
         let now = self.spent(Step::Lookup, started);
         match look.found {
-            Some(stored) => Ok(self.served(stored, now)),
+            Some(stored) => {
+                self.saved = saved(&look.reports, &stored);
+                Ok(self.served(stored, now))
+            }
             None => {
                 let outcome = self.report.map_or(LookupOutcome::Miss, |report| report.lookup);
                 Err(Problem::new(Code::OnlyIfCached, outcome.reason()))
@@ -255,6 +259,7 @@ impl Life<'_> {
             lease = look.lease;
             if let Some(stored) = look.found {
                 created = Some(stored.created);
+                self.saved = saved(&look.reports, &stored);
                 reply = Some(Ok(self.served(stored, now)));
             }
         }
@@ -267,10 +272,10 @@ impl Life<'_> {
             }
         };
         let Began { at, stamp, .. } = began;
-        let (report, far, timing, plan) = (self.report, self.far, self.timing, self.plan);
+        let (report, far, timing, plan, saved) = (self.report, self.far, self.timing, self.plan, self.saved);
         let grace = policy.answer(at).grace;
         let (given, rank, calls) = (self.time_given(options), lead.urgency().now(), self.calls());
-        Filled { reply, created, began: at, stamp, grace, given, rank, report, far, timing, plan, calls }
+        Filled { reply, created, began: at, stamp, grace, given, rank, report, far, timing, plan, saved, calls }
     }
 
     /// Lets an answer be made by a life of its own.
@@ -286,16 +291,18 @@ impl Life<'_> {
     }
 
     /// Makes an answer anew for whoever asks next, unless somebody does so already or too many are being made.
-    pub(super) fn refresh(&self, understood: &Arc<Understood>) {
-        let Ok(permit) = self.state.refreshes.clone().try_acquire_owned() else { return };
+    /// Says whether it is.
+    fn refreshes(&self, understood: &Arc<Understood>, why: Refresh) -> Option<Refresh> {
+        let permit = self.state.refreshes.clone().try_acquire_owned().ok()?;
         let (state, understood) = (self.state.clone(), understood.clone());
         let incoming = self.background();
         tokio::spawn(async move { refreshed(&state, &incoming, &understood, permit).await });
+        Some(why)
     }
 
     /// The same for an exact repeat, which was not even read.
-    pub(super) fn refresh_body(&self) {
-        let Ok(permit) = self.state.refreshes.clone().try_acquire_owned() else { return };
+    pub(super) fn refresh_body(&self) -> Option<Refresh> {
+        let permit = self.state.refreshes.clone().try_acquire_owned().ok()?;
         let (state, incoming) = (self.state.clone(), self.background());
         tokio::spawn(async move {
             let legs = Arc::default();
@@ -305,12 +312,19 @@ impl Life<'_> {
             let Ok(understood) = life.understand(&json, Instant::now()) else { return };
             refreshed(&state, &incoming, &Arc::new(understood), permit).await;
         });
+        Some(Refresh::Early)
     }
 
     /// The request of somebody who does not wait.
     fn background(&self) -> Incoming {
         Incoming { received: Instant::now(), ..self.incoming.clone() }
     }
+}
+
+/// What the far tier saved that had an answer.
+fn saved(reports: &FarReports, stored: &StoredAnswer) -> Option<Saved> {
+    let hit = reports.iter().flatten().find(|report| report.lookup == LookupOutcome::Hit)?;
+    Some(Saved { tier: hit.tier, cost: stored.cost })
 }
 
 /// A life that nobody waits for at first. Whoever comes meanwhile takes a seat and lends it urgency.

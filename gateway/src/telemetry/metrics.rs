@@ -10,7 +10,7 @@ use crate::{
     cache::{CacheReport, LookupOutcome, StoreOutcome, Tier},
     planner::PlanKind,
     problem::Code,
-    request::{Endpoint, Finished, Step},
+    request::{Endpoint, Finished, Refresh, Step},
 };
 
 /// What a request to the query listener was for.
@@ -111,6 +111,10 @@ pub(super) struct Places {
     pub(super) stores: Row,
     /// One a tier.
     pub(super) collapsed: Row,
+    /// Nanoseconds, one a tier.
+    pub(super) saved: Row,
+    /// One a reason.
+    pub(super) refreshes: Row,
     /// One a kind of plan.
     pub(super) plans: Row,
     /// One a leg.
@@ -169,6 +173,8 @@ impl Default for Metrics {
             lookups: layout.row(TIERS.len() * LOOKUPS.len()),
             stores: layout.row(TIERS.len() * STORES.len()),
             collapsed: layout.row(TIERS.len()),
+            saved: layout.row(TIERS.len()),
+            refreshes: layout.row(Refresh::ALL.len()),
             plans: layout.row(PlanKind::ALL.len()),
             legs: layout.row(LEGS.len()),
             responses: layout.row(Route::ALL.len() * StatusClass::ALL.len()),
@@ -191,6 +197,13 @@ impl Metrics {
         self.sheet.observe(self.at.durations[endpoint], total);
         for report in finished.cache.iter().chain(finished.far.iter().flatten()) {
             self.cache_asked(report);
+        }
+        if let Some(saved) = finished.saved {
+            let nanoseconds = u64::try_from(saved.cost.as_nanos()).unwrap_or(u64::MAX);
+            self.sheet.add(self.at.saved.slot(saved.tier as usize), nanoseconds);
+        }
+        if let Some(why) = finished.refresh {
+            self.sheet.add(self.at.refreshes.slot(why as usize), 1);
         }
         if let Some(kind) = finished.plan {
             self.sheet.add(self.at.plans.slot(kind as usize), 1);
@@ -274,6 +287,7 @@ mod tests {
         }));
         assert!(ENDPOINTS.into_iter().enumerate().all(|(index, endpoint)| endpoint as usize == index));
         assert!(PlanKind::ALL.into_iter().enumerate().all(|(index, kind)| kind as usize == index));
+        assert!(Refresh::ALL.into_iter().enumerate().all(|(index, why)| why as usize == index));
         assert!(Step::ALL.into_iter().enumerate().all(|(index, step)| step as usize == index));
         assert!(Code::ALL.iter().enumerate().all(|(index, code)| *code as usize == index));
         assert!(Route::ALL.into_iter().enumerate().all(|(index, route)| route as usize == index));

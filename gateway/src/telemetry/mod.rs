@@ -1,6 +1,7 @@
 //! Logs and metrics. Counting is on the path of every query, so it takes no lock and no memory: [`sheet`] holds plain
 //! counters, one set a core, that are added up when somebody reads them. Labels are enums, never ids.
 
+mod far;
 mod log;
 mod memory;
 mod metrics;

@@ -13,7 +13,7 @@ use prometheus_client::{
 };
 
 use super::{
-    memory,
+    far, memory,
     metrics::{ENDPOINTS, LEGS, LOOKUPS, Metrics, RESULTS, Route, STORES, StatusClass, TIERS, endpoint_name},
     pools,
     sheet::{DurationsRead, Row},
@@ -24,7 +24,7 @@ use crate::{
     planner::PlanKind,
     pool,
     problem::Code,
-    request::{CacheStatistics, Step},
+    request::{CacheStatistics, Refresh, Step},
 };
 
 /// The media type of the page.
@@ -32,7 +32,7 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 
 impl Metrics {
     /// The page. The cache, the pools and whoever governs memory count for themselves.
-    pub fn page(&self, cache: CacheStatistics, pools: &pool::Registry, memory: &MemorySnapshot) -> String {
+    pub fn page(&self, cache: &CacheStatistics, pools: &pool::Registry, memory: &MemorySnapshot) -> String {
         let mut registry = Registry::with_prefix("forebay");
         registry.register_collector(Box::new(Page(self.families(cache, pools, memory))));
         let mut page = String::with_capacity(32 << 10);
@@ -41,7 +41,7 @@ impl Metrics {
     }
 
     /// Every metric that there is, as it stands. `docs/operations.md` lists them too; a test compares.
-    fn families(&self, cache: CacheStatistics, pools: &pool::Registry, memory: &MemorySnapshot) -> Vec<Family> {
+    fn families(&self, cache: &CacheStatistics, pools: &pool::Registry, memory: &MemorySnapshot) -> Vec<Family> {
         let at = &self.at;
         let mut families = vec![
             Family::counter(
@@ -87,9 +87,26 @@ impl Metrics {
                 "Requests that waited for another that was making the same answer.",
                 self.row(at.collapsed, "tier", &TIERS.map(Tier::as_str)),
             ),
-            Family::gauge("cache_entries", None, "Entries in memory: answers and stages.", cache.entries),
-            Family::gauge("cache", Some(Unit::Bytes), "Memory held by cache entries.", cache.bytes),
-            Family::gauge("cache_max", Some(Unit::Bytes), "Most memory that cache entries may hold.", cache.max_bytes),
+            Family::sums(
+                "cache_saved",
+                "What it took to make the answers that a tier served fresh.",
+                (self.row(at.saved, "tier", &TIERS.map(Tier::as_str)).into_iter())
+                    .map(|(labels, nanoseconds)| (labels, nanoseconds as f64 / 1e9))
+                    .collect(),
+            ),
+            Family::counter(
+                "cache_refresh",
+                "Answers that were made anew before anybody waited for them.",
+                self.row(at.refreshes, "reason", &Refresh::ALL.map(Refresh::as_str)),
+            ),
+            Family::gauge("cache_entries", None, "Entries in memory: answers and stages.", cache.l1.entries),
+            Family::gauge("cache", Some(Unit::Bytes), "Memory held by cache entries.", cache.l1.bytes),
+            Family::gauge(
+                "cache_max",
+                Some(Unit::Bytes),
+                "Most memory that cache entries may hold.",
+                cache.l1.max_bytes,
+            ),
             Family::counter(
                 "planner_plan",
                 "Plans that ran, by kind.",
@@ -119,6 +136,7 @@ impl Metrics {
                 values: Values::Info(("version", env!("CARGO_PKG_VERSION"))),
             },
         ];
+        families.extend(far::families(cache));
         families.extend(pools::families(pools));
         families.extend(memory::families(memory));
         families
@@ -196,6 +214,10 @@ enum Values {
     Durations(Vec<(Labels, DurationsRead)>),
     Gauge(u64),
     Gauges(Vec<(Labels, u64)>),
+    /// Seconds that only grow.
+    Sums(Vec<(Labels, f64)>),
+    /// Seconds as they are now.
+    Time(Option<f64>),
     Info((&'static str, &'static str)),
 }
 
@@ -225,11 +247,19 @@ impl Family {
         Self { name, unit, help, values: Values::Gauges(values) }
     }
 
+    pub(super) fn sums(name: &'static str, help: &'static str, values: Vec<(Labels, f64)>) -> Self {
+        Self { name, unit: Some(Unit::Seconds), help, values: Values::Sums(values) }
+    }
+
+    pub(super) fn time(name: &'static str, help: &'static str, value: Option<f64>) -> Self {
+        Self { name, unit: Some(Unit::Seconds), help, values: Values::Time(value) }
+    }
+
     fn kind(&self) -> MetricType {
         match self.values {
-            Values::Counter(_) => MetricType::Counter,
+            Values::Counter(_) | Values::Sums(_) => MetricType::Counter,
             Values::Durations(_) => MetricType::Histogram,
-            Values::Gauge(_) | Values::Gauges(_) => MetricType::Gauge,
+            Values::Gauge(_) | Values::Gauges(_) | Values::Time(_) => MetricType::Gauge,
             Values::Info(_) => MetricType::Info,
         }
     }
@@ -243,9 +273,14 @@ impl Family {
                 encoder.encode_family(labels)?.encode_histogram::<Labels>(read.sum, read.count, &read.buckets, None)
             }),
             Values::Gauge(value) => encoder.encode_gauge(value),
-            Values::Gauges(values) => {
-                values.iter().try_for_each(|(labels, value)| encoder.encode_family(labels)?.encode_gauge(value))
-            }
+            Values::Gauges(values) => values.iter().try_for_each(|(labels, value)| match labels.is_empty() {
+                true => encoder.encode_gauge(value),
+                false => encoder.encode_family(labels)?.encode_gauge(value),
+            }),
+            Values::Sums(values) => values.iter().try_for_each(|(labels, value)| {
+                encoder.encode_family(labels)?.encode_counter(value, None::<&Exemplar<Labels, f64>>)
+            }),
+            Values::Time(value) => value.iter().try_for_each(|value| encoder.encode_gauge(value)),
             Values::Info(label) => encoder.encode_info(&[*label]),
         }
     }
@@ -269,9 +304,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        cache::CacheReport,
+        cache::{CacheReport, FarNow, FarStatistics, Flaw, L1Statistics, coherence::CoherenceStatistics},
         query::Priority,
-        request::{Endpoint, Finished, LegCalls, Timing},
+        request::{Endpoint, Finished, LegCalls, Saved, Timing},
     };
 
     fn finished() -> Finished {
@@ -292,7 +327,30 @@ mod tests {
             far: [None; 2],
             plan: Some(PlanKind::GraphFirst),
             legs: LegCalls { vector: 3, graph: 1, embed: 0 },
+            saved: Some(Saved { tier: Tier::L3, cost: Duration::from_millis(250) }),
+            refresh: Some(Refresh::Stale),
             timing,
+        }
+    }
+
+    fn statistics() -> CacheStatistics {
+        let mut flaws = [0; Flaw::ALL.len()];
+        flaws[Flaw::Checksum as usize] = 6;
+        let statistics =
+            FarStatistics { held: Some((3, 99)), queued: 2, failed: 4, evicted: 5, flaws, ..Default::default() };
+        let coherence = CoherenceStatistics {
+            is_leased: true,
+            last_contact: Some(Duration::from_millis(250)),
+            renewals: 8,
+            gaps: 9,
+            acknowledged: 10,
+            pending: 11,
+            ..Default::default()
+        };
+        CacheStatistics {
+            l1: L1Statistics { entries: 7, bytes: 512, max_bytes: 1024 },
+            far: vec![FarNow { tier: Tier::L3, is_available: false, statistics }],
+            coherence: Some(coherence),
         }
     }
 
@@ -306,11 +364,7 @@ mod tests {
         metrics.query_finished(&finished());
         metrics.query_finished(&Finished { result: Err(Code::DeadlineExceeded), cache: None, ..finished() });
         metrics.responded(Route::Query, 504);
-        let page = metrics.page(
-            CacheStatistics { entries: 7, bytes: 512, max_bytes: 1024 },
-            &pool::Registry::default(),
-            &MemorySnapshot::default(),
-        );
+        let page = metrics.page(&statistics(), &pool::Registry::default(), &MemorySnapshot::default());
         for (series, expected) in [
             (r#"forebay_request_total{endpoint="query",result="ok"}"#, 1.0),
             (r#"forebay_request_total{endpoint="query",result="deadline-exceeded"}"#, 1.0),
@@ -324,8 +378,24 @@ mod tests {
             (r#"forebay_planner_plan_total{kind="graph-first"}"#, 2.0),
             (r#"forebay_execute_leg_total{leg="vector"}"#, 6.0),
             (r#"forebay_api_response_total{route="query",status="5xx"}"#, 1.0),
+            (r#"forebay_cache_saved_seconds_total{tier="forebay-l3"}"#, 0.5),
+            (r#"forebay_cache_saved_seconds_total{tier="forebay-l1"}"#, 0.0),
+            (r#"forebay_cache_refresh_total{reason="stale"}"#, 2.0),
             ("forebay_cache_entries", 7.0),
             ("forebay_cache_bytes", 512.0),
+            (r#"forebay_cache_far_available{tier="forebay-l3"}"#, 0.0),
+            (r#"forebay_cache_far_entries{tier="forebay-l3"}"#, 3.0),
+            (r#"forebay_cache_far_bytes{tier="forebay-l3"}"#, 99.0),
+            (r#"forebay_cache_far_queued_entries{tier="forebay-l3"}"#, 2.0),
+            (r#"forebay_cache_far_write_total{tier="forebay-l3",outcome="failed"}"#, 4.0),
+            (r#"forebay_cache_far_evicted_total{tier="forebay-l3"}"#, 5.0),
+            (r#"forebay_cache_far_flaw_total{tier="forebay-l3",kind="checksum"}"#, 6.0),
+            ("forebay_cache_epochs_leased", 1.0),
+            ("forebay_cache_epochs_contact_seconds", 0.25),
+            (r#"forebay_cache_epochs_renewal_total{outcome="renewed"}"#, 8.0),
+            (r#"forebay_cache_epochs_event_total{event="gap"}"#, 9.0),
+            (r#"forebay_cache_epochs_bump_total{outcome="acknowledged"}"#, 10.0),
+            ("forebay_cache_epochs_pending", 11.0),
         ] {
             assert_eq!(value(&page, series), Some(expected), "{series}\n{page}");
         }
@@ -337,7 +407,7 @@ mod tests {
     fn the_page_is_a_metadata_block_and_samples_for_each_metric_and_ends_with_eof() {
         let metrics = Metrics::default();
         metrics.query_finished(&finished());
-        let page = metrics.page(CacheStatistics::default(), &pool::Registry::default(), &MemorySnapshot::default());
+        let page = metrics.page(&CacheStatistics::default(), &pool::Registry::default(), &MemorySnapshot::default());
         let mut family = String::new();
         let mut seen = std::collections::BTreeSet::new();
         for line in page.lines() {
@@ -355,7 +425,7 @@ mod tests {
         assert!(page.ends_with("# EOF\n"));
         assert_eq!(
             seen.len(),
-            metrics.families(CacheStatistics::default(), &pool::Registry::default(), &MemorySnapshot::default()).len()
+            metrics.families(&CacheStatistics::default(), &pool::Registry::default(), &MemorySnapshot::default()).len()
         );
     }
 
@@ -367,7 +437,7 @@ mod tests {
             .map(|name| name.trim_end_matches("_total").trim_end_matches("_info"))
             .collect();
         let families = Metrics::default().families(
-            CacheStatistics::default(),
+            &CacheStatistics::default(),
             &pool::Registry::default(),
             &MemorySnapshot::default(),
         );

@@ -11,6 +11,6 @@ use crate::{
 };
 
 pub(super) fn run(service: &impl Service) -> HttpResponse {
-    let page = service.metrics().page(service.cache_statistics(), service.pools(), &service.memory());
+    let page = service.metrics().page(&service.cache_statistics(), service.pools(), &service.memory());
     reply::page(HeaderValue::from_static(METRICS_CONTENT_TYPE), page)
 }

@@ -4,6 +4,7 @@
 mod cache;
 mod config;
 mod livez;
+mod lookup;
 mod memory;
 mod metrics;
 mod pools;
@@ -48,6 +49,7 @@ enum Command {
     Readyz,
     Metrics,
     Cache,
+    Lookup,
     Purge,
     Config,
     Memory,
@@ -63,6 +65,7 @@ impl Command {
             "/readyz" => (Self::Readyz, Methods::Fetch),
             "/metrics" => (Self::Metrics, Methods::Fetch),
             "/v1/cache" => (Self::Cache, Methods::Fetch),
+            "/v1/cache/lookup" => (Self::Lookup, Methods::Change),
             "/v1/cache/purge" => (Self::Purge, Methods::Change),
             "/v1/config" => (Self::Config, Methods::Fetch),
             "/memory" => (Self::Memory, Methods::Fetch),
@@ -102,6 +105,10 @@ impl<S: Service> Admin<S> {
             Command::Metrics => Ok(metrics::run(&*self.service)),
             Command::Cache => Ok(cache::run(&*self.service)),
             Command::Config => Ok(config::run(&self.config)),
+            Command::Lookup => {
+                let body = self.json(&head, body).await?;
+                lookup::run(&*self.service, parts.uri.query(), body).await
+            }
             Command::Purge => purge::run(&*self.service, &self.json(&head, body).await?).await,
             Command::Memory => Ok(memory::run(&*self.service)),
             Command::Pools => Ok(pools::list(&*self.service)),

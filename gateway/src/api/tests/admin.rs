@@ -51,10 +51,40 @@ async fn a_purge_reaches_the_gateway() {
 }
 
 #[tokio::test]
+async fn what_tiers_hold_for_a_query_is_described_and_not_shown() {
+    let world = World::admin().await;
+    let response = world.ask(&post("/v1/cache/lookup?tenant=acme", "", "{}")).await;
+    assert_eq!(response.status, 200);
+    let entry = serde_json::json!({
+        "age_ms": 1500, "ttl_ms": 500, "bytes": 42, "cost_ms": 2.5, "groups": ["packages", "acme"],
+    });
+    let body = response.json();
+    assert_eq!(body["key"], "ab".repeat(32));
+    assert_eq!(body["tiers"][0]["outcome"], "miss");
+    assert_eq!((&body["tiers"][1]["tier"], &body["tiers"][1]["entry"]), (&"forebay-l2".into(), &entry));
+    assert_eq!(body["tiers"][2]["outcome"], "not-used");
+    assert!(!response.body.contains("items"), "{}", response.body);
+    world.ask(&post("/v1/cache/lookup", "", "wrong")).await.assert_problem(Code::UnknownAttribute);
+    world.ask(&post("/v1/cache/lookup?key=1", "", "{}")).await.assert_problem(Code::WrongType);
+    world.ask(&get("/v1/cache/lookup")).await.assert_problem(Code::MethodNotAllowed);
+}
+
+#[tokio::test]
 async fn numbers_and_settings_can_be_read() {
     let world = World::admin().await;
     let cache = world.ask(&get("/v1/cache")).await.json();
-    assert_eq!(cache, serde_json::json!({"entries": 2, "bytes": 300, "max_bytes": 1000}));
+    assert_eq!(
+        cache["tiers"],
+        serde_json::json!([
+            {"tier": "forebay-l1", "available": true, "entries": 2, "bytes": 300, "max_bytes": 1000},
+            {
+                "tier": "forebay-l3", "available": false, "entries": 9, "bytes": 80, "queued": 0, "written": 7,
+                "dropped": 0, "failed": 0, "evicted": 0, "flaws": {"checksum": 4},
+            },
+        ])
+    );
+    assert_eq!((cache["epochs"]["leased"].as_bool(), cache["epochs"]["renewals"].as_u64()), (Some(true), Some(5)));
+    assert_eq!(cache["epochs"]["last_contact_ms"], serde_json::Value::Null);
     assert_eq!(world.ask(&get("/v1/config")).await.json()["server"]["max_header_bytes"], 4096);
     let memory = serde_json::json!({
         "state": "shed", "limit_bytes": 1000, "limit_source": "cgroup-max", "usage_bytes": 860,

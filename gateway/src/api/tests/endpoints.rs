@@ -165,7 +165,7 @@ async fn responses_are_counted() {
     world.ask(&post("/v1/query", "", "{}")).await;
     world.ask(&get("/nowhere")).await;
     let page = crate::api::Service::metrics(&*world.service).page(
-        Default::default(),
+        &Default::default(),
         &Default::default(),
         &Default::default(),
     );

@@ -21,15 +21,15 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::{Admin, Api, Authenticator, Server, Service, admin::Readiness},
     cache::{
-        CacheReport, ETag, Groups, LookupOutcome, Tier,
-        coherence::{Acknowledged, Bump, Unacknowledged},
+        CacheReport, ETag, FarNow, FarStatistics, Flaw, Groups, L1Statistics, LookupOutcome, Sighted, Sighting, Tier,
+        coherence::{Acknowledged, Bump, CoherenceStatistics, Unacknowledged},
     },
     catalog::Catalog,
     config::{Config, Credential, ServerConfig},
     governor::{Level, Limit, LimitSource, MemorySnapshot},
     pool::Registry,
     problem::{Code, Problem},
-    request::{Answer, CacheStatistics, Incoming, Reply, Step, Timing},
+    request::{Answer, CacheStatistics, Incoming, Inspected, Reply, Step, Timing},
     telemetry::Metrics,
 };
 
@@ -123,8 +123,34 @@ impl Service for Scripted {
         Ok(Acknowledged { bumped: 1, confirmed: 1, lapsed: 0, waited: Duration::ZERO })
     }
 
+    async fn inspect_cache(&self, body: Bytes, tenant: Option<Arc<str>>) -> Result<Inspected, Problem> {
+        if &body[..] == b"wrong" {
+            return Err(Problem::new(Code::UnknownAttribute, "scripted"));
+        }
+        let entry = Sighted {
+            age: Duration::from_millis(1_500),
+            left: Some(Duration::from_millis(500)),
+            bytes: BODY.len() as u64,
+            cost: Duration::from_micros(2_500),
+            groups: Groups::from_iter(["packages".to_owned()].into_iter().chain(tenant.map(|of| of.to_string()))),
+        };
+        let tiers = vec![
+            Sighting { tier: Tier::L1, outcome: Some(LookupOutcome::Miss), entry: None },
+            Sighting { tier: Tier::L2, outcome: Some(LookupOutcome::Hit), entry: Some(entry) },
+            Sighting { tier: Tier::L3, outcome: None, entry: None },
+        ];
+        Ok(Inspected { key: [0xab; 32], tiers })
+    }
+
     fn cache_statistics(&self) -> CacheStatistics {
-        CacheStatistics { entries: 2, bytes: 300, max_bytes: 1_000 }
+        let mut flaws = [0; Flaw::ALL.len()];
+        flaws[Flaw::Checksum as usize] = 4;
+        let statistics = FarStatistics { held: Some((9, 80)), written: 7, flaws, ..FarStatistics::default() };
+        CacheStatistics {
+            l1: L1Statistics { entries: 2, bytes: 300, max_bytes: 1_000 },
+            far: vec![FarNow { tier: Tier::L3, is_available: false, statistics }],
+            coherence: Some(CoherenceStatistics { is_leased: true, renewals: 5, ..CoherenceStatistics::default() }),
+        }
     }
 
     fn pools(&self) -> &Arc<Registry> {

@@ -54,4 +54,9 @@ pub trait Coherence: Send + Sync {
 
     /// The time by the clock that gateways share.
     fn now(&self) -> WallTime;
+
+    /// How it keeps up with other gateways; `None` where there are none.
+    fn statistics(&self) -> Option<CoherenceStatistics> {
+        None
+    }
 }

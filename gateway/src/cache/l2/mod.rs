@@ -8,6 +8,7 @@
 mod gate;
 mod lease;
 mod names;
+mod probe;
 mod queue;
 mod scripts;
 mod shared;
@@ -17,6 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 pub use lease::{FillLease, Leased};
+pub use probe::{ProbeError, RedisFacts, probe};
 use tokio::task::JoinSet;
 
 use super::{

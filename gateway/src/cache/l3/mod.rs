@@ -15,6 +15,7 @@ mod http;
 mod index;
 mod names;
 mod place;
+mod probe;
 mod shelf;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,7 @@ use super::{
 use crate::config::L3Config;
 
 pub use place::L3Error;
+pub use probe::{ProbeError, probe, remove_all};
 
 /// Bodies as long as this are unpacked where they do not keep other requests waiting.
 const LONG: usize = 256 << 10;

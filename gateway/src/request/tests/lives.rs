@@ -439,7 +439,7 @@ async fn what_is_shed_goes_bodies_first_and_while_a_cache_refuses_nothing_is_sto
         assert_eq!((cache.shed(held), cache.held()), (held, 0), "{}", cache.name());
         cache.allow(u64::MAX);
     }
-    assert_eq!(gateway.cache_statistics().max_bytes, CacheConfig::default().l1.max_bytes);
+    assert_eq!(gateway.cache_statistics().l1.max_bytes, CacheConfig::default().l1.max_bytes);
     assert_eq!(reply(&gateway, &hybrid()).await.unwrap().cache.store, Some(StoreOutcome::Stored));
 }
 

@@ -7,4 +7,5 @@ mod fine_print;
 mod ground;
 mod lives;
 mod tenants;
+mod watched;
 mod world;

@@ -165,6 +165,10 @@ impl Coherence for RedisCoherence {
     fn now(&self) -> WallTime {
         self.shared.follower().clock.at(Instant::now())
     }
+
+    fn statistics(&self) -> Option<CoherenceStatistics> {
+        Some(Self::statistics(self))
+    }
 }
 
 impl Shared {
