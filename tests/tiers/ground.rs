@@ -87,12 +87,17 @@ impl Ground {
         Held(connection)
     }
 
-    /// Statements that wait for what is held.
-    pub(crate) async fn waiting(&self) -> i64 {
+    /// How many statements wait for what is held.
+    pub(crate) async fn waiting(&self) -> usize {
+        self.waiters().await.len()
+    }
+
+    /// The connections whose statements wait for what is held.
+    pub(crate) async fn waiters(&self) -> Vec<i32> {
         let mut connection = PgConnection::connect(&self.url).await.expect("Postgres answers");
-        let text = "SELECT count(*) FROM pg_stat_activity
+        let text = "SELECT pid FROM pg_stat_activity
                     WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        sqlx::query_scalar(text).fetch_one(&mut connection).await.expect("a number")
+        sqlx::query_scalar(text).fetch_all(&mut connection).await.expect("numbers")
     }
 
     /// A gateway with the shared Redis and nothing else.
