@@ -75,6 +75,8 @@ pub struct Epochs {
     known_until: AtomicU64,
     /// Nobody counts a bump as acknowledged before then without this gateway's word, in nanoseconds.
     leased_until: AtomicU64,
+    /// Whoever counts bumps is known to be out of reach until then, in nanoseconds.
+    away_until: AtomicU64,
 }
 
 /// What an entry remembers: the epochs of its tags before its query ran. It may be admitted, and later served, only while
@@ -113,6 +115,7 @@ impl Epochs {
             origin: Instant::now(),
             known_until: AtomicU64::new(0),
             leased_until: AtomicU64::new(0),
+            away_until: AtomicU64::new(0),
         }
     }
 
@@ -220,6 +223,12 @@ impl Epochs {
     pub fn renew(&self, known: Instant, until: Instant) {
         self.known_until.fetch_max(self.nanos(known), Ordering::AcqRel);
         self.leased_until.store(self.nanos(until), Ordering::Release);
+        self.away_until.store(0, Ordering::Release);
+    }
+
+    /// Whoever counts bumps was asked since the lease ended, and could not be reached; it is asked again before `until`.
+    pub fn set_away(&self, until: Instant) {
+        self.away_until.store(self.nanos(until), Ordering::Release);
     }
 
     /// Gives up the lease: from now on there may be bumps that were acknowledged without this gateway.
@@ -234,10 +243,15 @@ impl Epochs {
     }
 
     /// How old the knowledge about an entry is that was made at `created`: nothing while there is a lease, else the time
-    /// since every bump was known, or since it was made, whichever is less.
+    /// since every bump was known, or since it was made, whichever is less. A process that has slept through the end of its
+    /// lease knows nothing at all until it has asked: that whoever counts bumps is out of reach is the only reason to go on
+    /// without.
     pub fn uncertainty(&self, created: Instant, now: Instant) -> Duration {
         if self.is_leased(now) {
             return Duration::ZERO;
+        }
+        if self.nanos(now) >= self.away_until.load(Ordering::Acquire) {
+            return Duration::MAX;
         }
         let known = self.known_until.load(Ordering::Acquire).max(self.nanos(created));
         Duration::from_nanos(self.nanos(now).saturating_sub(known))
@@ -302,12 +316,17 @@ mod tests {
         let second = Duration::from_secs(1);
         let (alone, shared, now) = (Epochs::default(), Epochs::shared(), Instant::now() + 100 * second);
         assert_eq!(alone.uncertainty(now - second, now), Duration::ZERO);
+        assert_eq!(shared.uncertainty(now - 3 * second, now), Duration::MAX, "it has not been asked for");
+        shared.set_away(now + 10 * second);
         assert_eq!(shared.uncertainty(now - 3 * second, now), 3 * second);
         shared.renew(now - second, now + second);
         assert_eq!(shared.uncertainty(now - 3 * second, now), Duration::ZERO);
+        assert_eq!(shared.uncertainty(now - 3 * second, now + second), Duration::MAX, "it may be there");
+        shared.set_away(now + 10 * second);
         assert_eq!(shared.uncertainty(now - 3 * second, now + second), 2 * second);
         assert_eq!(shared.uncertainty(now, now + second), second);
         shared.surrender();
         assert_eq!(shared.uncertainty(now - 3 * second, now), second);
+        assert_eq!(shared.uncertainty(now - 3 * second, now + 10 * second), Duration::MAX, "nobody has asked for long");
     }
 }

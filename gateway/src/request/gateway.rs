@@ -52,6 +52,7 @@ pub(super) struct State {
     /// How many answers may be made anew before anybody waits for them.
     pub refreshes: Arc<Semaphore>,
     pub memory: Arc<Memory>,
+    pub metrics: Arc<Metrics>,
     pub default_deadline: Duration,
     pub max_batch: usize,
     retired: AtomicBool,
@@ -99,6 +100,7 @@ impl Gateway {
             refreshes: Arc::new(Semaphore::new(cache.max_refreshes)),
             flights: Arc::default(),
             memory: memory.clone(),
+            metrics: metrics.clone(),
             default_deadline: Duration::from_millis(server.default_deadline_ms),
             max_batch: server.max_batch,
             retired: AtomicBool::new(false),
@@ -125,6 +127,7 @@ impl Gateway {
             refreshes: old.refreshes.clone(),
             flights: Arc::default(),
             memory: old.memory.clone(),
+            metrics: old.metrics.clone(),
             default_deadline: Duration::from_millis(server.default_deadline_ms),
             max_batch: server.max_batch,
             retired: AtomicBool::new(false),

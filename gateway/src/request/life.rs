@@ -50,8 +50,6 @@ pub(super) struct Life<'a> {
     pub(super) legs: &'a Arc<LegMemo>,
     pub(super) timing: Timing,
     trace: Trace,
-    /// Calls of the life that made what this one waited for.
-    pub(super) others_calls: LegCalls,
     pub(super) report: Option<CacheReport>,
     pub(super) far: FarReports,
     pub(super) plan: Option<PlanKind>,
@@ -117,7 +115,6 @@ impl<'a> Life<'a> {
             legs,
             timing: Timing::default(),
             trace: Trace::default(),
-            others_calls: LegCalls::default(),
             report: None,
             far: [None; 2],
             plan: None,
@@ -179,7 +176,7 @@ impl<'a> Life<'a> {
             }
             Turn::Leads(lead, seat, stale) => {
                 let made = self.fill(understood, &lead, stale).await;
-                let reply = self.taken(&made, true);
+                let reply = self.taken(&made, false);
                 // What is not the whole answer is this caller's only.
                 if made.is_whole() {
                     lead.finish(Arc::new(made));
@@ -452,12 +449,13 @@ impl<'a> Life<'a> {
             if uses_cache { prepared.held_since.map_or(started, |since| since.min(started)) } else { started };
         let (cost, policy, stamp) = (started.elapsed(), &understood.collection.cache, &began.stamp);
         if writes && !executed.partial {
-            if let Some(reach) = &executed.ranked.reach {
+            // That there is nothing is not known for as long as what there is.
+            if let Some(reach) = executed.ranked.reach.as_ref().filter(|reach| !reach.ids.is_empty()) {
                 let sought = understood.sought(prepared.reach_key);
                 let made = Made { sought: &sought, created: started, cost, stamp, policy };
                 tiers.admit_stage(&made, &Stage::Reach(reach.clone()));
             }
-            if let Some(list) = &executed.ranked.list {
+            if let Some(list) = executed.ranked.list.as_ref().filter(|list| !list.hits.is_empty()) {
                 let sought = understood.sought(prepared.list_key);
                 tiers.admit_list(&Made { sought: &sought, created: started, cost, stamp, policy }, list);
             }
@@ -538,12 +536,7 @@ impl<'a> Life<'a> {
 
     /// Calls made to backends so far.
     pub(super) fn calls(&self) -> LegCalls {
-        let (own, others) = (self.trace.calls(), self.others_calls);
-        LegCalls {
-            vector: own.vector + others.vector,
-            graph: own.graph + others.graph,
-            embed: own.embed + others.embed,
-        }
+        self.trace.calls()
     }
 
     /// Adds the time since `started` to a step; the next one starts now.

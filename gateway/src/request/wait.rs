@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    Answer, Incoming, LegCalls, Refresh, Reply, Saved, Step, Timing,
+    Answer, Incoming, Refresh, Reply, Saved, Step, Timing,
     gateway::State,
     life::{Began, Life, Understood, out_of_time},
 };
@@ -60,13 +60,17 @@ pub(super) struct Filled {
     timing: Timing,
     plan: Option<PlanKind>,
     saved: Option<Saved>,
-    calls: LegCalls,
 }
 
 impl Filled {
     /// Whether it is not a part of an answer.
     pub(super) fn is_whole(&self) -> bool {
         self.reply.as_ref().map_or(true, |answer| answer.etag.is_some())
+    }
+
+    /// How old its answer is by now.
+    fn age(&self, answer: &Answer) -> Duration {
+        self.created.map_or(answer.age, |created| created.elapsed())
     }
 
     /// Whether somebody who came at `arrived` may take it: it was begun later, or nothing has changed since.
@@ -160,7 +164,11 @@ impl Life<'_> {
     /// Whether what another one left will do, or it takes another turn.
     fn is_served_by(&self, filled: &Filled, options: &Options, arrived: Instant) -> bool {
         match filled.reply.as_ref().map_err(|problem| problem.code) {
-            Ok(_) => filled.is_true_for(self.state, arrived),
+            // What the filler found may be older than this one allows.
+            Ok(answer) => {
+                let is_young = self.most_stale(options).is_none_or(|most| filled.age(answer) <= most);
+                is_young && filled.is_true_for(self.state, arrived)
+            }
             // This one has time left.
             Err(Code::DeadlineExceeded) => false,
             // Refused for want of time or rank: so is whoever has no more of either.
@@ -181,10 +189,10 @@ impl Life<'_> {
         if leads {
             filled.timing.iter().for_each(|(step, spent)| self.timing.add(step, spent));
             (self.report, self.far) = (filled.report, filled.far);
-            (self.plan, self.others_calls, self.saved) = (filled.plan, filled.calls, filled.saved);
+            (self.plan, self.saved) = (filled.plan, filled.saved);
         }
         let made = filled.reply.clone()?;
-        let age = filled.created.map_or(made.age, |created| created.elapsed());
+        let age = filled.age(&made);
         Ok(self.answer(made.body, made.etag, age, made.groups))
     }
 
@@ -274,8 +282,8 @@ impl Life<'_> {
         let Began { at, stamp, .. } = began;
         let (report, far, timing, plan, saved) = (self.report, self.far, self.timing, self.plan, self.saved);
         let grace = policy.answer(at).grace;
-        let (given, rank, calls) = (self.time_given(options), lead.urgency().now(), self.calls());
-        Filled { reply, created, began: at, stamp, grace, given, rank, report, far, timing, plan, saved, calls }
+        let (given, rank) = (self.time_given(options), lead.urgency().now());
+        Filled { reply, created, began: at, stamp, grace, given, rank, report, far, timing, plan, saved }
     }
 
     /// Lets an answer be made by a life of its own.
@@ -286,6 +294,8 @@ impl Life<'_> {
             let mut life = Life::new(&state, &incoming, &legs);
             life.report = report;
             let filled = life.fill(&understood, &lead, stale).await;
+            // Its client may have left.
+            state.metrics.calls_made(life.calls());
             lead.finish(Arc::new(filled));
         });
     }
@@ -337,6 +347,7 @@ async fn refreshed(state: &Arc<State>, incoming: &Incoming, understood: &Underst
     // Stale or about to be: it was in memory.
     let known = state.tiers.l1().answer(&understood.key, Instant::now(), None).err().and_then(|none| none.stale);
     let filled = life.fill(&understood, &lead, known).await;
+    state.metrics.calls_made(life.calls());
     lead.finish(Arc::new(filled));
     drop(seat);
 }

@@ -10,7 +10,7 @@ use crate::{
     cache::{CacheReport, LookupOutcome, StoreOutcome, Tier},
     planner::PlanKind,
     problem::Code,
-    request::{Endpoint, Finished, Refresh, Step},
+    request::{Endpoint, Finished, LegCalls, Refresh, Step},
 };
 
 /// What a request to the query listener was for.
@@ -208,7 +208,12 @@ impl Metrics {
         if let Some(kind) = finished.plan {
             self.sheet.add(self.at.plans.slot(kind as usize), 1);
         }
-        let legs = [finished.legs.vector, finished.legs.graph, finished.legs.embed];
+        self.calls_made(finished.legs);
+    }
+
+    /// Backends were called, whoever waits for what comes of it.
+    pub fn calls_made(&self, calls: LegCalls) {
+        let legs = [calls.vector, calls.graph, calls.embed];
         for (index, calls) in legs.into_iter().enumerate().filter(|(_, calls)| *calls > 0) {
             self.sheet.add(self.at.legs.slot(index), u64::from(calls));
         }

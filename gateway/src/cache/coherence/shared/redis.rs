@@ -35,6 +35,8 @@ use crate::{
 const RENEW_EVERY: Duration = Duration::from_millis(300);
 /// Longest time that Redis is given for one answer. What takes longer would leave little of a lease.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
+/// An attempt to follow a Redis that is out of reach ends at the latest so long after it began: it asks for little.
+const ASKED_WITHIN: Duration = Duration::from_secs(2);
 /// A renewal that named bumps which have not been heard of is repeated after this time.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// So often; then the subscription is not what it seems.
@@ -182,6 +184,7 @@ impl Shared {
         let mut was_following = false;
         loop {
             let mut following = false;
+            let asked = Instant::now();
             let Err(error) = self.follow(&mut following).await;
             if following || was_following {
                 tracing::warn!(%error, "the shared epochs cannot be followed");
@@ -193,6 +196,10 @@ impl Shared {
                 follower.statistics.disconnects += u64::from(following);
             }
             pause = if following { RETRY_AFTER } else { (pause * 2).min(RETRY_AT_LEAST_EVERY) };
+            // What was asked while there was a lease may have failed because this process slept.
+            if !self.epochs.is_leased(asked) {
+                self.epochs.set_away(Instant::now() + pause + ASKED_WITHIN);
+            }
             sleep(pause).await;
         }
     }
