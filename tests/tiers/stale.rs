@@ -208,7 +208,7 @@ async fn tenants_never_see_each_others_entries_in_any_tier() {
     let queries: Vec<Value> = (0..10).map(|_| query()).collect();
     let mut from_far = 0;
     for (number, body) in queries.iter().enumerate() {
-        let order = if number % 2 == 0 { ["acme", "bolt"] } else { ["bolt", "acme"] };
+        let order = if number.is_multiple_of(2) { ["acme", "bolt"] } else { ["bolt", "acme"] };
         for gateway in [&a, &b, &b, &b] {
             for tenant in order {
                 let reply = gateway::ask(&mut gateway.client(Some(tenant)), body).await;
@@ -219,7 +219,7 @@ async fn tenants_never_see_each_others_entries_in_any_tier() {
                 assert_eq!(items.len(), 5);
                 for item in items {
                     let number: u32 = item["id"].as_str().expect("an id")[1..].parse().expect("a number");
-                    assert_eq!(if number % 2 == 0 { "acme" } else { "bolt" }, tenant, "{answer}");
+                    assert_eq!(if number.is_multiple_of(2) { "acme" } else { "bolt" }, tenant, "{answer}");
                 }
             }
         }
