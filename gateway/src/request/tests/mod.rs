@@ -7,4 +7,5 @@ mod fine_print;
 mod ground;
 mod lives;
 mod tenants;
+mod tiers;
 mod world;
