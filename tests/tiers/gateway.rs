@@ -82,7 +82,8 @@ impl Gateway {
     pub(crate) async fn start(file: &Path) -> Self {
         let mut gateway = Self::begin(file).await;
         until("it stores answers", async || {
-            let reply = gateway.ask(&json!({ "collection": "things", "limit": 1 , "filter": { "size": fresh() } })).await;
+            let reply =
+                gateway.ask(&json!({ "collection": "things", "limit": 1 , "filter": { "size": fresh() } })).await;
             (reply.cache.contains("forebay-l1; fwd=miss; stored"), reply)
         })
         .await;

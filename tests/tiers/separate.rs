@@ -31,7 +31,10 @@ async fn gateways_over_other_data_or_with_another_meaning_never_share() {
     let setup = Setup { l3: ground.l3(), ..setup };
     other.set_version(7).await;
     let elsewhere = Setup { url: other.url.clone(), ..setup.clone() };
-    let otherwise = Setup { collection: "[collections.things.vectors.other]\ncolumn = \"embedding\"\ndimensions = 2".into(), ..setup.clone() };
+    let otherwise = Setup {
+        collection: "[collections.things.vectors.other]\ncolumn = \"embedding\"\ndimensions = 2".into(),
+        ..setup.clone()
+    };
     // How long entries live is nobody's meaning.
     let same = Setup { cache: format!("{}max_ttl_ms = 1000000\n", setup.cache), ..setup.clone() };
     let [setup, elsewhere, otherwise, same] = [&setup, &elsewhere, &otherwise, &same].map(|setup| ground.serve(setup));
@@ -79,7 +82,11 @@ async fn an_entry_of_another_format_is_not_there_for_this_one() {
     assert!(refused.status == 504 && refused.cache.is_empty() || refused.cache.contains("damaged"), "{refused:?}");
     ground.set_version(2).await;
     let made = b.ask(&body).await;
-    assert!(made.version() == 2 && made.cache.contains("forebay-l2; fwd=miss; stored; detail=damaged"), "{}", made.cache);
+    assert!(
+        made.version() == 2 && made.cache.contains("forebay-l2; fwd=miss; stored; detail=damaged"),
+        "{}",
+        made.cache
+    );
     ground.remove().await;
 }
 

@@ -36,7 +36,7 @@ pub use far::{FarStatistics, FarTier};
 pub use flight::{Flights, Joined, Lead, Seat};
 pub use groups::Groups;
 pub use key::{Digest, KeyBuilder};
-pub use l1::{L1, L1Statistics, NoneFresh, StoredAnswer};
+pub use l1::{L1, L1Statistics, NoneFresh, StaleAnswer, StoredAnswer};
 pub use memo::{BodyMemo, Remembered};
 pub use outcome::{CacheReport, FarReports, Flaw, LookupOutcome, StoreOutcome, Tier};
 pub use policy::{CachePolicy, TierPolicy, Validity};

@@ -10,7 +10,7 @@ use crate::{
     cache::{CacheReport, LookupOutcome, StoreOutcome, Tier},
     planner::PlanKind,
     problem::Code,
-    request::{LegCalls, Endpoint, Finished, Step},
+    request::{Endpoint, Finished, LegCalls, Step},
 };
 
 /// What a request to the query listener was for.

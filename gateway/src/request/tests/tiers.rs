@@ -17,8 +17,8 @@ use tokio::sync::Semaphore;
 use super::world::{Node, World, schema};
 use crate::{
     backend::{
-        BackendError, CallContext, Entity, ErrorKind, Projection, RankedCursor, Search, VectorCapabilities, VectorStatistics,
-        VectorStore,
+        BackendError, CallContext, Entity, ErrorKind, Projection, RankedCursor, Search, VectorCapabilities,
+        VectorStatistics, VectorStore,
         embedded::{Dataset, EmbeddedStore},
     },
     cache::{
@@ -133,7 +133,13 @@ struct Unreliable {
 
 impl Unreliable {
     fn new(tier: Tier) -> Arc<Self> {
-        Arc::new(Self { tier, held: Mutex::default(), unreliable: AtomicU32::new(0), found: AtomicU32::new(0), gate: Semaphore::new(1_000) })
+        Arc::new(Self {
+            tier,
+            held: Mutex::default(),
+            unreliable: AtomicU32::new(0),
+            found: AtomicU32::new(0),
+            gate: Semaphore::new(1_000),
+        })
     }
 }
 
@@ -232,7 +238,7 @@ impl Shared {
         let tiers = Arc::new(Tiers::new(&cache.l1, tiers, self.coherence.clone()));
         let policy = CachePolicy::new(&cache, &collection);
         let collection = Collection::new(Arc::new(schema(Metric::Cosine)), self.store.clone(), None, None);
-        let catalog = Catalog::new([collection.cached(policy)]);
+        let catalog = Catalog::new([collection.of_data(&[7; 32]).cached(policy)]);
         let metrics = Arc::new(Metrics::default());
         Arc::new(Gateway::over(catalog, &ServerConfig::default(), &cache, tiers, None, metrics))
     }
