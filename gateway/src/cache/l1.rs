@@ -42,7 +42,7 @@ pub struct NoneFresh {
     /// Why.
     pub outcome: LookupOutcome,
     /// One whose time to live is over, but which may be served while another is made, or where none can be made.
-    pub stale: Option<Box<StoredAnswer>>,
+    pub stale: Option<Box<StaleAnswer>>,
 }
 
 impl From<LookupOutcome> for NoneFresh {
@@ -54,6 +54,15 @@ impl From<LookupOutcome> for NoneFresh {
 enum Payload {
     Answer(StoredAnswer),
     Stage(Stage),
+}
+
+/// An answer whose time to live is over, and what tells whether it still was all that when it is needed.
+#[derive(Debug, Clone)]
+pub struct StaleAnswer {
+    /// It.
+    pub answer: StoredAnswer,
+    /// The epochs of its tags before its query ran.
+    pub stamp: Stamp,
 }
 
 struct Entry {
@@ -120,7 +129,10 @@ impl L1 {
         }
         let left = answer.validity.fresh_until.saturating_duration_since(now);
         if left.is_zero() {
-            return Err(NoneFresh { outcome: LookupOutcome::Expired, stale: Some(Box::new(answer.clone())) });
+            return Err(NoneFresh {
+                outcome: LookupOutcome::Expired,
+                stale: Some(Box::new(StaleAnswer { answer: answer.clone(), stamp: entry.stamp.clone() })),
+            });
         }
         Ok((answer.clone(), left))
     }

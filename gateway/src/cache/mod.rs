@@ -39,7 +39,7 @@ pub use flight::{Flights, Joined, Lead, Seat};
 pub use groups::Groups;
 pub use inspect::{Sighted, Sighting};
 pub use key::{Digest, KeyBuilder};
-pub use l1::{L1, L1Statistics, NoneFresh, StoredAnswer};
+pub use l1::{L1, L1Statistics, NoneFresh, StaleAnswer, StoredAnswer};
 pub use memo::{BodyMemo, Remembered};
 pub use outcome::{CacheReport, FarReports, Flaw, LookupOutcome, StoreOutcome, Tier};
 pub use policy::{CachePolicy, TierPolicy, Validity};

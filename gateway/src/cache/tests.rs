@@ -72,7 +72,7 @@ fn an_answer_is_served_until_its_time_is_over_or_its_data_moves() {
     assert!(f.l1.answer(&[1; 32], now + Duration::from_secs(3), young).is_ok(), "too old for one is not for all");
     let expired = f.l1.answer(&[1; 32], now + Duration::from_secs(60), None).unwrap_err();
     assert_eq!(expired.outcome, LookupOutcome::Expired);
-    assert_eq!(&*expired.stale.expect("it may still be served while another is made").body, b"a");
+    assert_eq!(&*expired.stale.expect("it may still be served while another is made").answer.body, b"a");
     let gone = f.l1.answer(&[1; 32], now + Duration::from_secs(70), None).unwrap_err();
     assert!(gone.outcome == LookupOutcome::Expired && gone.stale.is_none());
     assert_eq!(f.l1.answer(&[1; 32], now, None).unwrap_err().outcome, LookupOutcome::Miss, "it takes no room any more");

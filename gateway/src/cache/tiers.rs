@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     CachePolicy, Digest, Epochs, FarReports, FarTier, L1, LookupOutcome, NoneFresh, RankedList, Seen, Sought, Stage,
-    Stamp, StoreOutcome, Stored, StoredAnswer, StoredPayload, Tier, Validity, WallTime,
+    StaleAnswer, Stamp, StoreOutcome, Stored, StoredAnswer, StoredPayload, Tier, Validity, WallTime,
     coherence::{Alone, Coherence},
     l2::{FillLease, Leased, RedisTier},
     outcome::CacheReport,
@@ -47,7 +47,7 @@ pub struct FarLook {
     /// A fresh answer.
     pub found: Option<StoredAnswer>,
     /// One whose time to live is over.
-    pub stale: Option<StoredAnswer>,
+    pub stale: Option<StaleAnswer>,
     /// The right to make it.
     pub lease: Option<FillLease>,
     /// What each said.
@@ -170,7 +170,8 @@ impl Tiers {
             }
             if now >= judged.fresh_until {
                 let answer = answer_of(stored, &judged, wish.policy.answer(judged.fresh_until));
-                *stale.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+                *stale.lock().unwrap_or_else(PoisonError::into_inner) =
+                    answer.map(|answer| StaleAnswer { answer, stamp: stored.stamp.clone() });
                 return Err(LookupOutcome::Expired);
             }
             Ok(judged)

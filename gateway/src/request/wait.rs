@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     cache::{
-        CacheReport, FarReports, Joined, Lead, LookupOutcome, NoneFresh, Seat, Stamp, StoreOutcome, StoredAnswer, Tier,
+        CacheReport, FarReports, Joined, Lead, LookupOutcome, NoneFresh, Seat, StaleAnswer, Stamp, StoreOutcome,
+        StoredAnswer, Tier,
     },
     execute::LegMemo,
     planner::PlanKind,
@@ -39,7 +40,7 @@ pub(super) enum Turn {
     /// This request makes it for itself.
     Alone,
     /// This request makes it, and the others wait for it.
-    Leads(Lead<Outcome>, Seat<Outcome>, Option<Box<StoredAnswer>>),
+    Leads(Lead<Outcome>, Seat<Outcome>, Option<Box<StaleAnswer>>),
 }
 
 /// What a life that fills came to.
@@ -114,11 +115,11 @@ impl Life<'_> {
                 return self.only_stored(understood).await.map(|answer| Turn::Served(Box::new(answer)));
             }
             let now = Instant::now();
-            let stale = none.stale.filter(|stale| now < stale.validity.ends());
-            let revalidates = stale.as_ref().is_some_and(|stale| now < stale.validity.revalidate_until);
+            let stale = none.stale.filter(|stale| now < stale.answer.validity.ends());
+            let revalidates = stale.as_ref().is_some_and(|stale| now < stale.answer.validity.revalidate_until);
             if revalidates && let Some(stale) = stale {
                 self.refresh = self.refreshes(understood, Refresh::Stale);
-                return Ok(Turn::Served(Box::new(self.served_stale(*stale, LookupOutcome::Stale))));
+                return Ok(Turn::Served(Box::new(self.served_stale(stale.answer, LookupOutcome::Stale))));
             }
             let seen = self.report;
             let (mut seat, leads) = match self.state.flights.join(understood.key, self.priority(options)) {
@@ -197,7 +198,7 @@ impl Life<'_> {
     }
 
     /// A reply, or what is stale where there can be none.
-    fn or_stale(&mut self, reply: Reply, stale: Option<Box<StoredAnswer>>) -> Reply {
+    fn or_stale(&mut self, reply: Reply, stale: Option<Box<StaleAnswer>>) -> Reply {
         let Err(problem) = &reply else { return reply };
         let is_excused = matches!(
             problem.code,
@@ -207,8 +208,16 @@ impl Life<'_> {
                 | Code::MemoryShort
                 | Code::DeadlineExceeded
         );
-        match stale.filter(|stale| is_excused && Instant::now() < stale.validity.error_until) {
-            Some(stale) => Ok(self.served_stale(*stale, LookupOutcome::StaleOnError)),
+        let (now, epochs) = (Instant::now(), self.state.tiers.epochs());
+        // What it was made from may have changed while this one waited.
+        let serves = |stale: &StaleAnswer| {
+            let StoredAnswer { created, validity, .. } = &stale.answer;
+            now < validity.error_until
+                && epochs.is_current(&stale.stamp)
+                && epochs.uncertainty(*created, now) <= validity.grace
+        };
+        match stale.filter(|stale| is_excused && serves(stale)) {
+            Some(stale) => Ok(self.served_stale(stale.answer, LookupOutcome::StaleOnError)),
             None => reply,
         }
     }
@@ -246,7 +255,7 @@ impl Life<'_> {
         &mut self,
         understood: &Understood,
         lead: &Lead<Outcome>,
-        mut stale: Option<Box<StoredAnswer>>,
+        mut stale: Option<Box<StaleAnswer>>,
     ) -> Filled {
         let options = &understood.options;
         let began = self.begin(understood);
@@ -257,7 +266,7 @@ impl Life<'_> {
             let sought = understood.sought(understood.key);
             // A gateway that makes it already takes about as long as it took before, and a client has only so much time.
             let left = self.deadline(options).saturating_duration_since(started);
-            let known = stale.as_ref().map(|stale| stale.cost * 3 / 2);
+            let known = stale.as_ref().map(|stale| stale.answer.cost * 3 / 2);
             let within = known.unwrap_or(LONGEST_WAIT).min(left / 2);
             let look =
                 self.state.tiers.far_answer(&sought, &self.wish(understood, stale.is_some(), Some(within))).await;
@@ -287,7 +296,7 @@ impl Life<'_> {
     }
 
     /// Lets an answer be made by a life of its own.
-    fn detach(&self, understood: &Arc<Understood>, lead: Lead<Outcome>, stale: Option<Box<StoredAnswer>>) {
+    fn detach(&self, understood: &Arc<Understood>, lead: Lead<Outcome>, stale: Option<Box<StaleAnswer>>) {
         let (state, understood) = (self.state.clone(), understood.clone());
         let (incoming, legs, report) = (self.incoming.clone(), self.legs.clone(), self.report);
         tokio::spawn(async move {

@@ -7,5 +7,6 @@ mod fine_print;
 mod ground;
 mod lives;
 mod tenants;
+mod tiers;
 mod watched;
 mod world;
