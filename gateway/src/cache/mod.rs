@@ -19,6 +19,7 @@ mod l1;
 pub mod l2;
 pub mod l3;
 mod memo;
+pub(crate) mod memory;
 mod outcome;
 mod policy;
 pub mod redis;
