@@ -118,8 +118,11 @@ fn replay_all(stores: &str, items: &[Item], again: usize, trace: &Trace, report:
             let running: Vec<_> = Rule::ALL.iter().map(replay).collect();
             running.into_iter().map(|thread| thread.join().expect("a replay does not panic")).collect()
         });
-        let without_costs =
-            Rule::ALL.iter().zip(&outcomes).filter(|(rule, _)| !matches!(rule, Rule::Ours(_))).map(|(_, outcome)| outcome);
+        let without_costs = Rule::ALL
+            .iter()
+            .zip(&outcomes)
+            .filter(|(rule, _)| !matches!(rule, Rule::Ours(_)))
+            .map(|(_, outcome)| outcome);
         let best = without_costs.map(|outcome| outcome.hits).fold(0.0, f64::max);
         let place = format!("evict/{stores}, {:.0} % of the bytes", 100.0 * part);
         for (rule, outcome) in Rule::ALL.iter().zip(outcomes) {

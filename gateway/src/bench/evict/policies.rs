@@ -155,7 +155,11 @@ impl Policy for S3Fifo {
             return false;
         }
         while self.small_bytes + self.main_bytes + item.bytes > self.capacity {
-            if self.small_bytes > self.capacity / 10 || self.main.is_empty() { self.leave_small() } else { self.leave_main() }
+            if self.small_bytes > self.capacity / 10 || self.main.is_empty() {
+                self.leave_small()
+            } else {
+                self.leave_main()
+            }
         }
         self.kept.insert(id, (0, item.bytes));
         if self.ghost_names.remove(&id) {

@@ -90,7 +90,8 @@ impl Order {
     #[cfg(test)]
     pub(super) fn is_sound(&self) -> bool {
         self.heap.iter().enumerate().all(|(place, node)| {
-            self.places[node.slot as usize] as usize == place && (place == 0 || self.heap[(place - 1) / 2].cmp(node).is_lt())
+            self.places[node.slot as usize] as usize == place
+                && (place == 0 || self.heap[(place - 1) / 2].cmp(node).is_lt())
         })
     }
 
