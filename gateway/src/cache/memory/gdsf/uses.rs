@@ -4,11 +4,11 @@
 /// Counters that a key has.
 const ROWS: u64 = 4;
 /// Counters for each entry that is kept: most keys of the past are not.
-const PER_ENTRY: usize = 16;
+const PER_ENTRY: usize = 32;
 /// Uses for each counter until all counts halve.
-const PERIOD: usize = 2;
+const PERIOD: usize = 4;
 /// Counts grow no further.
-const MOST: u8 = 64;
+const MOST: u8 = 128;
 /// Counters at first; a power of two, as it always is.
 const FIRST: usize = 1_024;
 
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn what_was_asked_for_long_ago_counts_less_and_nothing_counts_without_end() {
         let mut uses = Uses::default();
-        (0..200).for_each(|_| {
+        (0..300).for_each(|_| {
             let _ = uses.count(7);
         });
         assert_eq!(uses.of(7), MOST);
