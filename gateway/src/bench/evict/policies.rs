@@ -156,9 +156,9 @@ impl Policy for S3Fifo {
         }
         while self.small_bytes + self.main_bytes + item.bytes > self.capacity {
             if self.small_bytes > self.capacity / 10 || self.main.is_empty() {
-                self.leave_small()
+                self.leave_small();
             } else {
-                self.leave_main()
+                self.leave_main();
             }
         }
         self.kept.insert(id, (0, item.bytes));
@@ -262,7 +262,6 @@ mod tests {
         for id in 10..15 {
             cache.asked(id, Item { bytes: 100, us: 400.0 });
         }
-        let found = |id| cache.asked(id, Item { bytes: 1_001, us: 1.0 });
-        assert!((0..5).map(found).all(|hit| hit));
+        assert!((0..5).all(|id| cache.asked(id, Item { bytes: 1_001, us: 1.0 })));
     }
 }

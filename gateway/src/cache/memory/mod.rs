@@ -1,7 +1,7 @@
 //! Memory with a capacity in bytes: what [`L1`](super::L1) asks of the store that it keeps entries in, and two such stores.
 //!
-//! `quick_cache` ([`quick`]) knows how often an entry is asked for; [`Gdsf`] also knows what it saves. Which of them tier 1
-//! uses is decided by `forebay bench evict`. Nothing here knows what an entry is, or whether it may still be served.
+//! `quick_cache` ([`quick`]) knows how often an entry is asked for; [`Gdsf`] also knows what it saves. Tier 1 uses
+//! the latter, because it saves more in `forebay bench evict`. Nothing here knows what an entry is, or whether it may still be served.
 
 mod gdsf;
 mod quick;
