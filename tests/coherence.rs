@@ -132,6 +132,7 @@ async fn a_gateway_that_was_stopped_serves_nothing_from_before_when_it_goes_on()
     let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.starts_with("served ")), "it serves what it has");
     signal("STOP", child.id());
+    until_stopped(child.id());
     let acknowledged = bump(&one).await.expect("Redis is there");
     let after = micros();
     signal("CONT", child.id());
@@ -168,6 +169,18 @@ async fn a_gateway_in_a_process_of_its_own() {
         let may = epochs.uncertainty(made, Instant::now()).is_zero() && epochs.is_current(&entry);
         println!("{} {looked}", if may { "served" } else { "withheld" });
         tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Waits until no thread of a process runs any more: a signal arrives a little after it was sent.
+fn until_stopped(process: u32) {
+    let is_stopped = |thread: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 't']))
+    };
+    let threads = || std::fs::read_dir(format!("/proc/{process}/task")).expect("it is there").map_while(Result::ok);
+    while !threads().all(is_stopped) {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

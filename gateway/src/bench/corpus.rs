@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use super::BenchError;
 use crate::{
-    backend::embedded::{Dataset, EmbeddedStore, Parts},
+    backend::{
+        GraphStore, VectorStore,
+        embedded::{Dataset, EmbeddedStore, Parts},
+    },
     catalog::{Catalog, Collection, CollectionSchema},
     config::{CacheConfig, L1Config, ServerConfig},
     embed::Embedder,
@@ -76,16 +79,15 @@ impl Corpus {
     pub(super) fn gateway(&self) -> Result<Gateway, BenchError> {
         let store = self.store()?;
         let graph = self.schema.graph.is_some().then(|| store.clone() as _);
-        let collection = Collection::new(self.schema.clone(), store, graph, self.embedder.clone());
+        Ok(self.over(store, graph))
+    }
+
+    fn over(&self, entities: Arc<dyn VectorStore>, graph: Option<Arc<dyn GraphStore>>) -> Gateway {
+        let collection = Collection::new(self.schema.clone(), entities, graph, self.embedder.clone());
         let l1 = L1Config { max_bytes: 1 << 30, ttl_ms: 24 * 3_600_000, ..L1Config::default() };
         let cache = CacheConfig { l1, ..CacheConfig::default() };
-        Ok(Gateway::new(
-            Catalog::new([collection]),
-            &ServerConfig::default(),
-            &cache,
-            None,
-            Arc::new(Metrics::default()),
-        ))
+        let metrics = Arc::<Metrics>::default();
+        Gateway::new(Catalog::new([collection]), &ServerConfig::default(), &cache, None, metrics)
     }
 
     /// The first `count` of the queries that came with the data and generated ones after them.
@@ -94,6 +96,19 @@ impl Corpus {
         let generated = Generator::new(&self.schema, &self.parts, options).map(|query| query.body);
         self.recorded.iter().cloned().chain(generated).take(count).collect()
     }
+}
+
+/// A gateway like [`Corpus::gateway`] over stores that hold the data already, after they have learnt what is in them.
+pub(super) async fn gateway_over(
+    corpus: &Corpus,
+    entities: Arc<dyn VectorStore>,
+    graph: Option<Arc<dyn GraphStore>>,
+) -> Result<Gateway, BenchError> {
+    entities.refresh().await?;
+    if let Some(graph) = &graph {
+        graph.refresh().await?;
+    }
+    Ok(corpus.over(entities, graph))
 }
 
 /// A store of any data of the schema.

@@ -4,6 +4,7 @@
 //! another day or machine: a goal is a ratio to a baseline of the run, or a bound that holds on any machine of today.
 
 mod corpus;
+mod evict;
 mod filter;
 mod footprint;
 mod glue;
@@ -21,6 +22,7 @@ mod zstd;
 mod tests;
 
 pub use corpus::{Corpus, Effort};
+pub use evict::evict;
 pub use filter::filter;
 pub use footprint::{Served, footprint};
 pub use glue::{GlueOptions, glue, recall};

@@ -31,6 +31,8 @@ pub enum Goal {
     RatioAtMost(f64),
     /// The value is at most this.
     AtMost(f64),
+    /// The value is at least this.
+    AtLeast(f64),
 }
 
 impl std::fmt::Display for Goal {
@@ -39,6 +41,7 @@ impl std::fmt::Display for Goal {
             Self::RatioAtLeast(bound) => write!(f, "ratio >= {bound}"),
             Self::RatioAtMost(bound) => write!(f, "ratio <= {bound}"),
             Self::AtMost(bound) => write!(f, "value <= {bound}"),
+            Self::AtLeast(bound) => write!(f, "value >= {bound}"),
         }
     }
 }
@@ -74,6 +77,7 @@ impl Figure {
             Goal::RatioAtLeast(bound) => self.ratio? >= bound,
             Goal::RatioAtMost(bound) => self.ratio? <= bound,
             Goal::AtMost(bound) => self.value <= bound,
+            Goal::AtLeast(bound) => self.value >= bound,
         })
     }
 }

@@ -1,4 +1,5 @@
-//! Tier 1: this process' memory. Whole answers as ready-to-send bytes, and stages, in one `quick_cache` weighed in bytes.
+//! Tier 1: this process' memory. Whole answers as ready-to-send bytes, and stages, in one cache weighed in bytes that lets
+//! go of what saves least for its size.
 
 use std::{
     sync::Arc,
@@ -6,10 +7,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use quick_cache::{Weighter, sync::Cache};
 
 use super::{
-    Digest, ETag, Epochs, Groups, LookupOutcome, RankedList, Stage, Stamp, StoreOutcome, Validity, room::Room,
+    Digest, ETag, Epochs, Groups, LookupOutcome, RankedList, Stage, Stamp, StoreOutcome, Validity,
+    memory::{Appraise, Bounded, Gdsf, Memory},
+    room::Room,
 };
 use crate::config::L1Config;
 
@@ -71,16 +73,24 @@ struct Entry {
     validity: Validity,
     stamp: Stamp,
     weight: u64,
+    cost: Duration,
 }
 
-#[derive(Clone)]
-struct ByWeight;
+struct ByCost;
 
-impl Weighter<Digest, Arc<Entry>> for ByWeight {
+impl Appraise<Digest, Arc<Entry>> for ByCost {
     fn weight(&self, _: &Digest, entry: &Arc<Entry>) -> u64 {
         entry.weight
     }
+
+    /// A power of the time that it took: between as many hits as possible, and as much time saved as possible.
+    fn worth(&self, _: &Digest, entry: &Arc<Entry>) -> f64 {
+        (entry.cost.as_secs_f64() * 1e6).max(1.0).powf(WORTH)
+    }
 }
+
+/// The power of the cost that an entry is worth, by `forebay bench evict`.
+pub(crate) const WORTH: f64 = 0.75;
 
 /// The cache in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -95,7 +105,7 @@ pub struct L1Statistics {
 
 /// Tier 1.
 pub struct L1 {
-    entries: Cache<Digest, Arc<Entry>, ByWeight>,
+    entries: Gdsf<Digest, Arc<Entry>, ByCost>,
     epochs: Arc<Epochs>,
     room: Room,
     max_entry: u64,
@@ -104,14 +114,9 @@ pub struct L1 {
 impl L1 {
     /// An empty tier.
     pub fn new(config: &L1Config, epochs: Arc<Epochs>) -> Self {
-        // The estimate sizes the shards' tables; 2 KiB is a small answer.
-        let estimated = (config.max_bytes / 2_048).clamp(64, 1 << 20) as usize;
-        Self {
-            entries: Cache::with_weighter(estimated, config.max_bytes, ByWeight),
-            epochs,
-            room: Room::new(config.max_bytes),
-            max_entry: config.max_entry_bytes.min(config.max_bytes),
-        }
+        let max_entry = config.max_entry_bytes.min(config.max_bytes);
+        let entries = Gdsf::new(config.max_bytes, max_entry, ByCost);
+        Self { entries, epochs, room: Room::new(config.max_bytes), max_entry }
     }
 
     /// Looks for a whole answer not older than `max_staleness`. On a hit also the time that it has left.
@@ -183,28 +188,32 @@ impl L1 {
     /// Offers a whole answer whose tags had the epochs of `stamp` before its query ran.
     pub fn admit_answer(&self, key: Digest, answer: StoredAnswer, stamp: &Stamp) -> StoreOutcome {
         let weight = OVERHEAD + (answer.body.len() + answer.groups.weight()) as u64;
-        let (created, validity) = (answer.created, answer.validity);
-        self.admit(key, Entry { payload: Payload::Answer(answer), created, validity, stamp: stamp.clone(), weight })
+        let StoredAnswer { created, validity, cost, .. } = answer;
+        let payload = Payload::Answer(answer);
+        self.admit(key, Entry { payload, created, validity, stamp: stamp.clone(), weight, cost })
     }
 
-    /// Offers a stage that was made at `created`.
+    /// Offers a stage that was made at `created`, in the time `cost`.
     pub fn admit_stage(
         &self,
         key: Digest,
         stage: Stage,
+        cost: Duration,
         created: Instant,
         validity: Validity,
         stamp: &Stamp,
     ) -> StoreOutcome {
         let weight = OVERHEAD + stage.weight() as u64;
-        self.admit(key, Entry { payload: Payload::Stage(stage), created, validity, stamp: stamp.clone(), weight })
+        let payload = Payload::Stage(stage);
+        self.admit(key, Entry { payload, created, validity, stamp: stamp.clone(), weight, cost })
     }
 
-    /// Offers one more list of a query vector. Lists that it makes needless go; the oldest goes when there are too many.
+    /// Offers one more list of a query vector, made at `created` in the time `cost`. Lists that it makes needless go; the oldest goes when there are too many.
     pub fn admit_list(
         &self,
         key: Digest,
         list: RankedList,
+        cost: Duration,
         created: Instant,
         validity: Validity,
         stamp: &Stamp,
@@ -236,8 +245,9 @@ impl L1 {
             Some(oldest) if !kept.is_empty() && oldest.0 < created => oldest,
             _ => (created, validity),
         };
+        let cost = if kept.is_empty() { cost } else { entry.as_ref().map_or(cost, |entry| entry.cost.max(cost)) };
         let lists: Arc<[RankedList]> = std::iter::once(list).chain(kept).collect();
-        self.admit_stage(key, Stage::Lists(lists), created, validity, stamp)
+        self.admit_stage(key, Stage::Lists(lists), cost, created, validity, stamp)
     }
 
     fn admit(&self, key: Digest, entry: Entry) -> StoreOutcome {

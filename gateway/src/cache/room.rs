@@ -1,11 +1,8 @@
 //! The capacity of a cache that gives memory back for a while.
 
-use std::{
-    hash::Hash,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use quick_cache::{Weighter, sync::Cache};
+use super::memory::Bounded;
 
 /// A cache that is made smaller than this is emptied instead: an entry in so little space would not stay.
 const LEAST: u64 = 1 << 20;
@@ -42,32 +39,20 @@ impl Room {
 
     /// Lets go of entries that weigh so much, the least valuable first, and holds no more than what is left from now on.
     /// Returns the weight that is gone.
-    pub(super) fn shed<K, V, W>(&self, cache: &Cache<K, V, W>, bytes: u64) -> u64
-    where
-        K: Eq + Hash,
-        V: Clone,
-        W: Weighter<K, V> + Clone,
-    {
+    pub(super) fn shed(&self, cache: &impl Bounded, bytes: u64) -> u64 {
         let held = cache.weight();
         let (left, least) = (held.saturating_sub(bytes), self.least());
         if left < least {
             cache.clear();
         }
-        // The shards round up, each by less than one byte.
-        let shards = cache.num_shards() as u64;
-        cache.set_capacity(left.max(least).saturating_sub(shards).max(1));
+        cache.set_capacity(left.max(least).saturating_sub(cache.slack()).max(1));
         held.saturating_sub(cache.weight())
     }
 
     /// May hold so much, as far as configured, and at least what it holds. Shards share evenly what they may hold but are not
     /// filled evenly, so a cache that may just hold what it does lets a few entries go.
-    pub(super) fn allow<K, V, W>(&self, cache: &Cache<K, V, W>, bytes: u64)
-    where
-        K: Eq + Hash,
-        V: Clone,
-        W: Weighter<K, V> + Clone,
-    {
-        // Shards round up, so the whole may be a little more than it was told to be.
+    pub(super) fn allow(&self, cache: &impl Bounded, bytes: u64) {
+        // The whole may be a little more than it was told to be.
         let now = cache.capacity().min(self.most);
         let wanted = bytes.max(self.least()).max(cache.weight()).min(self.most);
         let whole = wanted == self.most && now < self.most;
@@ -84,6 +69,7 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use quick_cache::{Weighter, sync::Cache};
 
     use super::*;
 

@@ -103,7 +103,7 @@ fn the_tier_never_holds_more_than_it_may() {
 fn a_stage_and_an_answer_are_not_taken_for_each_other() {
     let f = fixture(1 << 20);
     let now = Instant::now();
-    f.l1.admit_stage([1; 32], Stage::Embedding(Arc::from([1.0])), now, validity(now), &f.stamp);
+    f.l1.admit_stage([1; 32], Stage::Embedding(Arc::from([1.0])), Duration::ZERO, now, validity(now), &f.stamp);
     f.l1.admit_answer([2; 32], answer("a", now), &f.stamp);
     assert!(f.l1.answer(&[1; 32], now, None).is_err());
     assert!(f.l1.stage(&[2; 32], now, None).is_none());
@@ -118,23 +118,23 @@ fn lists_of_one_vector_are_kept_side_by_side_and_needless_ones_go() {
         Some((Stage::Lists(lists), since)) => (lists, since),
         other => panic!("no lists but {other:?}"),
     };
-    f.l1.admit_list(key, list(Filter::Everything, 0..200, false), now, validity(now), &f.stamp);
+    f.l1.admit_list(key, list(Filter::Everything, 0..200, false), Duration::ZERO, now, validity(now), &f.stamp);
     let later = now + Duration::from_secs(5);
-    f.l1.admit_list(key, list(below(9), 0..50, true), later, validity(later), &f.stamp);
+    f.l1.admit_list(key, list(below(9), 0..50, true), Duration::ZERO, later, validity(later), &f.stamp);
     let (kept, since) = lists(later);
     assert_eq!(kept.len(), 2);
     assert_eq!(since, now, "the entry is as old as its oldest list");
-    f.l1.admit_list(key, list(Filter::Everything, 0..400, false), later, validity(later), &f.stamp);
+    f.l1.admit_list(key, list(Filter::Everything, 0..400, false), Duration::ZERO, later, validity(later), &f.stamp);
     let (kept, _) = lists(later);
     assert_eq!(
         kept.iter().map(|l| l.hits.len()).collect::<Vec<_>>(),
         [400, 50],
         "a longer list replaces a shorter one"
     );
-    f.l1.admit_list(key, list(Filter::Everything, 0..100, false), later, validity(later), &f.stamp);
+    f.l1.admit_list(key, list(Filter::Everything, 0..100, false), Duration::ZERO, later, validity(later), &f.stamp);
     assert!(lists(later).0.iter().any(|l| l.hits.len() == 400), "a shorter list replaces nothing longer");
     for limit in 10..30 {
-        f.l1.admit_list(key, list(below(limit), 0..10, true), later, validity(later), &f.stamp);
+        f.l1.admit_list(key, list(below(limit), 0..10, true), Duration::ZERO, later, validity(later), &f.stamp);
     }
     assert!(lists(later).0.len() <= 4);
 }

@@ -220,7 +220,14 @@ impl Tiers {
                 let validity =
                     Validity { fresh_until: until, revalidate_until: until, error_until: until, ..policy.stage(now) };
                 if policy.of(Tier::L1).is_some() {
-                    self.l1.admit_stage(sought[index].key, stage.clone(), judged.created, validity, &stored.stamp);
+                    self.l1.admit_stage(
+                        sought[index].key,
+                        stage.clone(),
+                        stored.cost,
+                        judged.created,
+                        validity,
+                        &stored.stamp,
+                    );
                 }
                 found[index] = Some((stage, judged.created));
             }
@@ -296,7 +303,7 @@ impl Tiers {
     pub fn admit_stage(&self, made: &Made<'_>, stage: &Stage) {
         if made.policy.of(Tier::L1).is_some() {
             let validity = made.policy.stage(made.created);
-            self.l1.admit_stage(made.sought.key, stage.clone(), made.created, validity, made.stamp);
+            self.l1.admit_stage(made.sought.key, stage.clone(), made.cost, made.created, validity, made.stamp);
         }
         self.offer_stage(made, stage);
     }
@@ -305,7 +312,7 @@ impl Tiers {
     pub fn admit_list(&self, made: &Made<'_>, list: &RankedList) {
         if made.policy.of(Tier::L1).is_some() {
             let validity = made.policy.stage(made.created);
-            self.l1.admit_list(made.sought.key, list.clone(), made.created, validity, made.stamp);
+            self.l1.admit_list(made.sought.key, list.clone(), made.cost, made.created, validity, made.stamp);
         }
         self.offer_stage(made, &Stage::Lists(Arc::from([list.clone()])));
     }

@@ -99,6 +99,8 @@ enum Name {
     Pool,
     /// Hits from each tier of the cache, and misses that ask all of them
     Tiers,
+    /// What a cache saves on a long trace when it lets go of entries by this or that rule
+    Evict,
     /// How small answers become in tier 3, with and without a trained dictionary, and how fast they come back
     Zstd,
 }
@@ -111,6 +113,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         Name::Filter => bench::filter(&corpus, args.effort()),
         Name::Tiers => bench::tiers(&corpus, &args.tiers(), args.effort()),
         Name::Zstd => bench::zstd(&corpus, args.effort()),
+        Name::Evict => {
+            let servers = args.postgres.as_ref().map(|_| args.servers()).transpose()?;
+            bench::evict(&corpus, servers.as_ref(), args.effort(), &mut Shown::new())
+        }
         Name::Footprint => return finish(args, &footprint(args, &corpus)?),
         Name::Glue => return finish(args, &on_servers(args, &corpus, bench::glue)?),
         Name::Recall => return finish(args, &on_servers(args, &corpus, bench::recall)?),
