@@ -11,8 +11,8 @@ use crate::{
     watch::{self, Neo4jView, PostgresView, until, until_whole},
 };
 
-/// Nothing ends a statement while a test waits but the gateway.
-const LONG: Duration = Duration::from_secs(300);
+/// The longest deadline that a query may state: nothing but the gateway ends a statement while a test waits.
+const LONG: Duration = Duration::from_secs(60);
 
 const POOLS: Setup<'_> = Setup {
     postgres: None,
