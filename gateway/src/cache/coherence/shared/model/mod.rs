@@ -1,7 +1,9 @@
 //! The protocol among gateways that freeze, on a network that loses, delays and repeats, with a server that is restarted,
 //! flushed, replaced by a replica that lacks the last writes, and whose clock is set. Everything is drawn from a seed.
 //!
-//! The server is a plain model of the scripts; the gateways run the real [`Follower`] and [`Waiting`].
+//! The server is a plain model of the scripts ([`server`]); the gateways run the real [`Follower`] and [`Waiting`].
+
+mod server;
 
 use std::{
     cmp::Reverse,
@@ -11,88 +13,18 @@ use std::{
 };
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use server::{Server, State};
 
 use super::{
     bumping::Waiting,
     follower::{Follower, Renewed},
-    ledger::{Counted, Holder, Holders, Ledger, Message, Moved, Position, Renewal},
+    ledger::{Counted, Holder, Holders, Ledger, Message, Position, Renewal},
     pending::Pending,
 };
-use crate::cache::{EpochTable, Epochs, Stamp, coherence::Bump};
+use crate::cache::{Epochs, Stamp, coherence::Bump};
 
 const TAGS: [&str; 4] = ["a", "b", "c", "d"];
 const GATEWAYS: usize = 3;
-
-/// What a script finds and leaves.
-#[derive(Clone, Default)]
-struct State {
-    ledger: Option<(u64, Ledger)>,
-    gateways: Option<(u64, Holders)>,
-}
-
-struct Server {
-    run: u64,
-    state: State,
-    /// After each write, the last at the end.
-    history: Vec<State>,
-    /// How far its clock is off, in milliseconds.
-    clock: u64,
-    incarnations: u64,
-}
-
-impl Server {
-    /// What every script begins with. Says what is to be told if another incarnation began.
-    fn check(&mut self) -> Option<Message> {
-        let known = self.state.ledger.as_ref().map(|(run, ledger)| (*run, ledger.table.incarnation));
-        let of_gateways = self.state.gateways.as_ref().map(|(incarnation, _)| *incarnation);
-        match known {
-            Some((run, incarnation)) if run == self.run && of_gateways == Some(incarnation) => None,
-            _ => Some(self.begin()),
-        }
-    }
-
-    fn begin(&mut self) -> Message {
-        self.incarnations += 1;
-        let incarnation = self.incarnations;
-        let table = EpochTable { incarnation, ..EpochTable::default() };
-        self.state.ledger = Some((self.run, Ledger { seq: 0, table }));
-        self.state.gateways = Some((incarnation, Holders::new()));
-        Message { at: Position { incarnation, seq: 0 }, moved: Vec::new() }
-    }
-
-    fn ledger(&mut self) -> &mut Ledger {
-        &mut self.state.ledger.as_mut().expect("it was checked").1
-    }
-
-    fn holders(&mut self) -> &mut Holders {
-        &mut self.state.gateways.as_mut().expect("it was checked").1
-    }
-
-    fn at(&mut self) -> Position {
-        let ledger = self.ledger();
-        Position { incarnation: ledger.table.incarnation, seq: ledger.seq }
-    }
-
-    fn bump(&mut self, what: &Pending) -> Message {
-        let ledger = self.ledger();
-        let mut moved = Vec::new();
-        if what.is_all() {
-            ledger.table.all += 1;
-            moved.push(Moved::All(ledger.table.all));
-        }
-        for slot in what.slots() {
-            let known = ledger.table.slots.iter().position(|(known, _)| *known == slot);
-            let index = known.unwrap_or_else(|| {
-                ledger.table.slots.push((slot, 0));
-                ledger.table.slots.len() - 1
-            });
-            ledger.table.slots[index].1 += 1;
-            moved.push(Moved::Slot(slot, ledger.table.slots[index].1));
-        }
-        ledger.seq += 1;
-        Message { at: self.at(), moved }
-    }
-}
 
 #[derive(Clone)]
 enum Request {
