@@ -124,7 +124,7 @@ async fn a_gateway_that_was_stopped_serves_nothing_from_before_when_it_goes_on()
     let config = alone(&url);
     let [one] = gateways(&config).await;
     let mut child = Command::new(std::env::current_exe().expect("this program"))
-        .args(["a_gateway_in_a_process_of_its_own", "--exact", "--ignored", "--nocapture"])
+        .args(["a_gateway_in_a_process_of_its_own", "--exact", "--nocapture"])
         .env(CHILD, format!("{url} {}", config.prefix))
         .stdout(Stdio::piped())
         .spawn()
@@ -154,9 +154,8 @@ async fn a_gateway_that_was_stopped_serves_nothing_from_before_when_it_goes_on()
     child.wait().expect("it ends");
 }
 
-/// Not a test: what the test above starts. Serves an entry as long as it may, and says when it looked.
+/// Not a test by itself: what the test above starts. Serves an entry as long as it may, and says when it looked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the other process of a test"]
 async fn a_gateway_in_a_process_of_its_own() {
     let Ok(place) = std::env::var(CHILD) else { return };
     let (url, prefix) = place.split_once(' ').expect("two words");

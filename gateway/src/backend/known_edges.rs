@@ -9,7 +9,7 @@ use super::{DegreeStatistics, EdgeStatistics, ReachRequest};
 use crate::query::{Direction, NodeRef};
 
 /// Edges looked at.
-const BUDGET: usize = 1_024;
+const BUDGET: usize = 512;
 
 /// Lists of neighbours looked up for one level.
 const LOOKS: usize = 2_048;
