@@ -21,7 +21,7 @@ impl Life<'_> {
         let _cancel = token.clone().drop_guard();
         let options = &understood.options;
         let ctx = self.context(options, self.priority(options).into(), token);
-        // The caller asks for a plan, not for an answer: the reply itself was looked for nowhere.
+        // A plan is asked for, no answer: this look is a bypass, and the report says so.
         let _ = self.lookup(&understood.key, options, Instant::now());
         let prepared = self.plan(understood, &ctx).await?;
         let started = Instant::now();
