@@ -5,8 +5,19 @@
 //! trained one will be another.
 
 mod features;
+mod file;
+mod schema;
+mod serve;
+#[cfg(feature = "train")]
+pub mod train;
 
 pub use features::{Feature, Features};
+pub use file::{Card, EXTENSION, FORMAT_VERSION, MAX_BYTES, Manifest, ModelError, NodeFault, PlanEntry, SplitEntry};
+pub use schema::{schema_hash, short_hex};
+pub use serve::choose::{Choice, Contender, SettledBy, choose};
+pub use serve::duel::{Contestant, PairInput};
+pub use serve::explain::Contributions;
+pub use serve::model::{LEVELS, LatencyEstimate, Level, Model, analytic_ln_ms};
 
 /// A predicted latency.
 #[derive(Debug, Clone, Copy, PartialEq)]
