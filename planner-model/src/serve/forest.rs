@@ -31,6 +31,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    #[cfg(any(test, feature = "train"))]
     pub(crate) fn new(threshold: f32, input: u8, left: u32) -> Self {
         Self { threshold, link: left << 8 | u32::from(input) }
     }
