@@ -5,8 +5,9 @@
 //! trained one will be another.
 
 mod features;
+pub mod record;
 
-pub use features::{Feature, Features};
+pub use features::{COUNT as FEATURES, Feature, Features};
 
 /// A predicted latency.
 #[derive(Debug, Clone, Copy, PartialEq)]

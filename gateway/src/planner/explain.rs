@@ -55,6 +55,8 @@ pub struct EstimateReport {
 pub struct CandidateReport {
     /// Its kind.
     pub plan: &'static str,
+    /// Which candidate of that kind it is, counted from 1.
+    pub variant: usize,
     /// Its operators.
     pub operators: String,
     /// What the choice went by, in microseconds.
@@ -125,6 +127,7 @@ impl PlanReport {
                     let candidate = &planned.candidates[index];
                     CandidateReport {
                         plan: candidate.plan.kind.as_str(),
+                        variant: planned.variant(index),
                         operators: candidate.plan.root.to_string(),
                         predicted_us: rounded(candidate.predicted_us),
                         analytic_us: rounded(candidate.analytic_us),

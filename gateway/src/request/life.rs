@@ -29,7 +29,7 @@ use crate::{
     },
     catalog::{Collection, View},
     execute::{Enriched, Held, Job, LegMemo, Progress, Ranked, Trace, enrich},
-    planner::{Down, Input, ListProbe, PlanKind, Planned, Probe},
+    planner::{Down, Forced, Input, ListProbe, PlanKind, Planned, Probe, Waits},
     problem::{Code, Problem},
     query::{self, Explain, Filter, Json, JsonLimits, OnDeadline, Options, Priority, Query},
 };
@@ -263,7 +263,7 @@ impl<'a> Life<'a> {
         self.priority = self.priority(options);
         self.spent(Step::Lookup, started);
         let (stored, left) = outcome?;
-        let early = is_due(stored.cost, left);
+        let early = self.cache_mode(options).writes() && is_due(stored.cost, left);
         self.saved = Some(Saved { tier: Tier::L1, cost: stored.cost });
         Ok((self.served(stored, started), early))
     }
@@ -324,12 +324,16 @@ impl<'a> Life<'a> {
                     exact: list.exact,
                 }),
             },
-            keeps: mode.writes(),
+            keeps: mode.keeps(),
             down: Down {
                 vectors: !collection.entities.is_available(),
                 graph: collection.graph.as_ref().is_some_and(|graph| !graph.is_available()),
             },
-            forced: options.plan,
+            waits: Waits {
+                vectors: collection.entities.expected_wait(),
+                graph: collection.graph.as_ref().map(|graph| graph.expected_wait()).unwrap_or_default(),
+            },
+            forced: options.plan.map(|kind| Forced { kind, variant: options.variant }),
             key: understood.key,
         };
         let planned = self.state.planner.plan(&input).map_err(|error| Problem {

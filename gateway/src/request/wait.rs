@@ -312,6 +312,9 @@ impl Life<'_> {
     /// Makes an answer anew for whoever asks next, unless somebody does so already or too many are being made.
     /// Says whether it is.
     fn refreshes(&self, understood: &Arc<Understood>, why: Refresh) -> Option<Refresh> {
+        if !self.cache_mode(&understood.options).writes() {
+            return None;
+        }
         let permit = self.state.refreshes.clone().try_acquire_owned().ok()?;
         let (state, understood) = (self.state.clone(), understood.clone());
         let incoming = self.background();
