@@ -224,6 +224,8 @@ pub struct Planned {
     pub choice: Choice,
     /// What the statistics said.
     pub estimates: Estimates,
+    /// Epochs of the statistics: of entities, of the graph.
+    pub statistics: (u64, u64),
     /// Kinds that do not apply, and why.
     pub inapplicable: Vec<(PlanKind, &'static str)>,
     /// The name of the model that predicted.
@@ -380,7 +382,8 @@ impl Planner {
                 (cheapest(&|_| true).unwrap_or(0), choice)
             }
         };
-        Ok(Planned { candidates, chosen, choice, estimates, inapplicable, model: self.name.clone() })
+        let statistics = (input.vectors.epoch, input.graph.map_or(0, |graph| graph.epoch));
+        Ok(Planned { candidates, chosen, choice, estimates, statistics, inapplicable, model: self.name.clone() })
     }
 }
 

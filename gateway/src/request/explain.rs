@@ -43,7 +43,7 @@ impl Life<'_> {
         let mut cached = Vec::new();
         cached.extend(prepared.held.reach.as_ref().map(|_| "reach"));
         cached.extend(prepared.held.list.as_ref().map(|_| "list"));
-        let canonical = understood.query.print(&understood.collection.schema);
-        PlanReport::new(&prepared.planned, canonical, cached)
+        let (query, schema) = (&understood.query, &understood.collection.schema);
+        PlanReport::new(&prepared.planned, query.print(schema), query.template(schema), cached)
     }
 }

@@ -373,6 +373,7 @@ impl<'a> Life<'a> {
         };
         let whole = async {
             let ranked = job.run(prepared.planned.plan()).await?;
+            self.trace.ranked_in(started.elapsed());
             let page = ranked.hits.iter().skip(query.offset as usize).take(query.limit as usize).cloned().collect();
             let items = enrich(collection, query, request, view.tenant.as_ref(), ctx, &self.trace, page).await?;
             Ok::<_, BackendError>(Executed { items, ranked, partial: false })
