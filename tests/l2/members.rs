@@ -101,30 +101,28 @@ async fn one_node_is_gone(signal: &str, bring_back: impl FnOnce(&mut PrivateServ
     recovers(&tier, &super::ground::sought(), "new").await;
 }
 
-/// While one node is away, in whatever way, the keys of the others are found all the time; those of that node are looked for
-/// as eagerly, in the time that a gateway has for it.
+/// While one node is away, in whatever way, the keys of the others are found all the time, although those of that node are
+/// looked for and written as eagerly.
 async fn others_are_found_without_a_break(signal: &str) {
     let Some(server) = PrivateServer::redis_cluster(&["cluster-require-full-coverage=no"]) else { return };
     let urls = server.url.split(',').map(str::to_owned).collect();
     let config = L2Config { budget_ms: 50, ..at(urls, RedisTopology::Cluster) };
     let tier = tier(&config);
-    let sought: Vec<_> = (0..60).map(|_| sought()).collect();
+    let sought: Vec<_> = (0..30).map(|_| sought()).collect();
     for sought in &sought {
         recovers(&tier, sought, "kept").await;
     }
     server.member("node-2").signal(signal);
-    // What is found within this time is somebody else's.
+    // What is found at once is somebody else's.
     let elsewhere: Vec<_> = tier.get(&sought).await.iter().map(Result::is_ok).collect();
     let gone = elsewhere.iter().filter(|there| !**there).count();
-    assert!((1..60).contains(&gone), "a third is gone: {gone}");
+    assert!((1..30).contains(&gone), "a third is gone: {gone}");
     let (begun, mut served) = (Instant::now(), vec![Instant::now(); sought.len()]);
-    while begun.elapsed() < Duration::from_secs(12) {
-        for ((sought, elsewhere), served) in sought.iter().zip(&elsewhere).zip(&mut served) {
-            // One after the other, as queries ask.
-            let found = get(&tier, sought).await;
-            match (&found, elsewhere) {
-                (Ok(text), true) => {
-                    assert_eq!(text, "kept");
+    while begun.elapsed() < AMPLE {
+        for (found, (elsewhere, served)) in tier.get(&sought).await.iter().zip(elsewhere.iter().zip(&mut served)) {
+            match (found, elsewhere) {
+                (Ok(entry), true) => {
+                    assert_eq!(text(entry), "kept");
                     *served = Instant::now();
                 }
                 (Ok(_), false) => panic!("its node is gone"),
@@ -133,8 +131,10 @@ async fn others_are_found_without_a_break(signal: &str) {
             }
             assert!(!elsewhere || served.elapsed() < AMPLE / 2, "not found for long: {found:?}");
         }
-        // Those that are written meanwhile disturb nobody.
-        tier.put(super::ground::sought(), answer("more"));
+        for sought in &sought {
+            tier.put(sought.clone(), answer("kept"));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
