@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, StatusCode, Version, request::Parts};
 use hyper::body::{Body, Incoming as IncomingBody};
+use tracing::Level;
 
 use super::{
     Service,
@@ -154,13 +155,35 @@ impl<S: Service> Handler for Api<S> {
     }
 }
 
-/// The response for a problem. Those of the caller's making are no news for an operator.
+/// The response for a problem.
 fn refused(problem: &Problem, route: Route, request_id: &str) -> HttpResponse {
     let (code, detail, route) = (problem.code.as_str(), problem.detail.as_str(), route.as_str());
-    match problem.code.status() {
-        500 => tracing::error!(request_id, route, code, detail, "a defect"),
-        501.. => tracing::warn!(request_id, route, code, detail, "not answered"),
+    match news(problem.code) {
+        Level::ERROR => tracing::error!(request_id, route, code, detail, "a defect"),
+        Level::WARN => tracing::warn!(request_id, route, code, detail, "not answered"),
         _ => tracing::debug!(request_id, route, code, detail, "refused"),
     }
     reply::problem(problem, request_id)
+}
+
+/// What one problem is to an operator. Those of the caller's making are no news. Nor is it news that one more request was
+/// refused as it should be where there is not enough for all: a line each would bury the others, and they are counted.
+fn news(code: Code) -> Level {
+    match (code, code.status()) {
+        (Code::Overloaded | Code::MemoryShort | Code::OnlyIfCached, _) | (_, ..500) => Level::DEBUG,
+        (_, 500) => Level::ERROR,
+        (_, 501..) => Level::WARN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_an_operator_has_to_look_into_is_news() {
+        let of = |level| Code::ALL.iter().filter(move |code| news(**code) == level).collect::<Vec<_>>();
+        assert_eq!(of(Level::ERROR), [&Code::Internal]);
+        assert_eq!(of(Level::WARN), [&Code::BackendFailed, &Code::BackendUnavailable, &Code::DeadlineExceeded]);
+    }
 }

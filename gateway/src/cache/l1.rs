@@ -76,6 +76,17 @@ struct Entry {
     cost: Duration,
 }
 
+impl Entry {
+    /// Its stage, if it is one and young enough, and since when that stands.
+    fn young_stage(&self, now: Instant, max_staleness: Option<Duration>) -> Option<(Stage, Instant)> {
+        let young = max_staleness.is_none_or(|most| now.saturating_duration_since(self.created) <= most);
+        match &self.payload {
+            Payload::Stage(stage) if young => Some((stage.clone(), self.created)),
+            _ => None,
+        }
+    }
+}
+
 struct ByCost;
 
 impl Appraise<Digest, Arc<Entry>> for ByCost {
@@ -144,12 +155,13 @@ impl L1 {
 
     /// Looks for a stage not older than `max_staleness`, and since when it stands. What is made from it is as old.
     pub fn stage(&self, key: &Digest, now: Instant, max_staleness: Option<Duration>) -> Option<(Stage, Instant)> {
-        let entry = self.current(key, now).ok()?;
-        let young = max_staleness.is_none_or(|most| now.saturating_duration_since(entry.created) <= most);
-        match &entry.payload {
-            Payload::Stage(stage) if young => Some((stage.clone(), entry.created)),
-            _ => None,
-        }
+        self.current(key, now).ok()?.young_stage(now, max_staleness)
+    }
+
+    /// The same for somebody who only wants to know: it counts as no use, and lets nothing go.
+    pub fn peek_stage(&self, key: &Digest, now: Instant, max_staleness: Option<Duration>) -> Option<(Stage, Instant)> {
+        let entry = self.entries.peek(key).filter(|entry| self.standing(entry, now).is_ok())?;
+        entry.young_stage(now, max_staleness)
     }
 
     /// What a look-up would say, and the answer that is there even where it would not be served. Neither counts as a use
@@ -157,32 +169,39 @@ impl L1 {
     pub fn peek(&self, key: &Digest, now: Instant) -> (LookupOutcome, Option<StoredAnswer>) {
         let Some(entry) = self.entries.peek(key) else { return (LookupOutcome::Miss, None) };
         let Payload::Answer(answer) = &entry.payload else { return (LookupOutcome::Miss, None) };
-        let outcome = if !self.epochs.is_current(&entry.stamp) {
-            LookupOutcome::Invalidated
-        } else if self.epochs.uncertainty(entry.created, now) > entry.validity.grace {
-            LookupOutcome::Uncertain
-        } else if now >= answer.validity.fresh_until {
-            LookupOutcome::Expired
-        } else {
-            LookupOutcome::Hit
+        let outcome = match self.standing(&entry, now) {
+            Err(outcome) => outcome,
+            Ok(()) if now >= answer.validity.fresh_until => LookupOutcome::Expired,
+            Ok(()) => LookupOutcome::Hit,
         };
         (outcome, Some(answer.clone()))
     }
 
     fn current(&self, key: &Digest, now: Instant) -> Result<Arc<Entry>, LookupOutcome> {
         let entry = self.entries.get(key).ok_or(LookupOutcome::Miss)?;
+        match self.standing(&entry, now) {
+            Ok(()) => Ok(entry),
+            Err(outcome) => {
+                if matches!(outcome, LookupOutcome::Expired | LookupOutcome::Invalidated) {
+                    self.entries.remove(key);
+                }
+                Err(outcome)
+            }
+        }
+    }
+
+    /// Whether an entry may be of use to anybody.
+    fn standing(&self, entry: &Entry, now: Instant) -> Result<(), LookupOutcome> {
         if now >= entry.validity.ends() {
-            self.entries.remove(key);
             return Err(LookupOutcome::Expired);
         }
         if !self.epochs.is_current(&entry.stamp) {
-            self.entries.remove(key);
             return Err(LookupOutcome::Invalidated);
         }
         if self.epochs.uncertainty(entry.created, now) > entry.validity.grace {
             return Err(LookupOutcome::Uncertain);
         }
-        Ok(entry)
+        Ok(())
     }
 
     /// Offers a whole answer whose tags had the epochs of `stamp` before its query ran.

@@ -24,8 +24,8 @@ use super::{
 use crate::{
     backend::{BackendError, CallContext, ReachRequest},
     cache::{
-        CacheReport, Digest, ETag, FarReports, FarStores, Groups, LookupOutcome, Made, NoneFresh, Remembered, Sought,
-        Stage, Stamp, StoreOutcome, StoredAnswer, Tier, l2::FillLease,
+        CacheReport, Digest, ETag, FarReports, FarStores, Groups, LookupOutcome, Made, NoneFresh, Purpose, Remembered,
+        Sought, Stage, Stamp, StoreOutcome, StoredAnswer, Tier, l2::FillLease,
     },
     catalog::{Collection, View},
     execute::{Enriched, Held, Job, LegMemo, Progress, Ranked, Trace, enrich},
@@ -287,8 +287,8 @@ impl<'a> Life<'a> {
             trace: &self.trace,
             legs: self.legs,
             tiers: &self.state.tiers,
-            read: mode.reads(),
-            write: mode.writes(),
+            read: mode.reads().then(|| self.purpose()),
+            write: mode.writes() && self.purpose() == Purpose::Serve,
         };
         let resolved = until_late(ctx, resolver.resolve(query)).await.unwrap_or_else(|| Err(out_of_time()))?;
         let filter = Filter::and([query.filter.clone(), forced.clone()]);
@@ -297,7 +297,8 @@ impl<'a> Life<'a> {
         // Probe the cache first: what is there decides more than any estimate.
         let (held, held_since) = if mode.reads() {
             let most = self.most_stale(options);
-            probe::held(&self.state.tiers, understood, &resolved, &filter, (reach_key, list_key), most).await
+            probe::held(&self.state.tiers, understood, &resolved, &filter, (reach_key, list_key), most, self.purpose())
+                .await
         } else {
             (Held::default(), None)
         };
@@ -455,14 +456,15 @@ impl<'a> Life<'a> {
         let (cost, policy, stamp) = (started.elapsed(), &understood.collection.cache, &began.stamp);
         if writes && !executed.partial {
             // That there is nothing is not known for as long as what there is.
-            if let Some(reach) = executed.ranked.reach.as_ref().filter(|reach| !reach.ids.is_empty()) {
+            if let Some(reach) = executed.ranked.reach.as_ref().filter(|reach| !reach.made.ids.is_empty()) {
                 let sought = understood.sought(prepared.reach_key);
-                let made = Made { sought: &sought, created: started, cost, stamp, policy };
-                tiers.admit_stage(&made, &Stage::Reach(reach.clone()));
+                let made = Made { sought: &sought, created: started, cost: reach.took, stamp, policy };
+                tiers.admit_stage(&made, &Stage::Reach(reach.made.clone()));
             }
-            if let Some(list) = executed.ranked.list.as_ref().filter(|list| !list.hits.is_empty()) {
+            if let Some(list) = executed.ranked.list.as_ref().filter(|list| !list.made.hits.is_empty()) {
                 let sought = understood.sought(prepared.list_key);
-                tiers.admit_list(&Made { sought: &sought, created: started, cost, stamp, policy }, list);
+                let made = Made { sought: &sought, created: started, cost: list.took, stamp, policy };
+                tiers.admit_list(&made, &list.made);
             }
         }
         let body = bytes::Bytes::from(body);

@@ -4,10 +4,13 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::life::{Life, Understood};
+use super::{
+    Endpoint,
+    life::{Life, Understood},
+};
 use crate::{
     backend::{CallContext, Urgency},
-    cache::Wish,
+    cache::{Purpose, Wish},
     query::{CacheMode, Options, Priority},
 };
 
@@ -33,6 +36,14 @@ impl Life<'_> {
     pub(super) fn wish<'w>(&self, understood: &'w Understood, again: bool, lease_within: Option<Duration>) -> Wish<'w> {
         let (policy, max_staleness) = (&understood.collection.cache, self.most_stale(&understood.options));
         Wish { policy, max_staleness, again, lease_within }
+    }
+
+    /// What tiers are asked for.
+    pub(super) fn purpose(&self) -> Purpose {
+        match self.incoming.endpoint {
+            Endpoint::Explain => Purpose::Tell,
+            Endpoint::Query => Purpose::Serve,
+        }
     }
 
     /// How old a stored answer may be for this caller.

@@ -123,6 +123,9 @@ impl Shared {
         // One node that answers is enough to go on asking.
         if replies.iter().any(|reply| reply.as_ref().map_or_else(is_wrong_type, |_| true)) {
             attempt.answered();
+        } else if self.link.is_cluster() && replies.iter().all(is_away) {
+            // Nobody waited for that node, and it says nothing about the others.
+            drop(attempt);
         } else {
             attempt.failed();
         }
@@ -206,10 +209,18 @@ fn is_wrong_type(error: &RedisError) -> bool {
     matches!(error, RedisError::Refused { why: Refusal::WrongType, .. })
 }
 
+/// There is no connection to the server that has it.
+fn is_away(reply: &Result<Value, RedisError>) -> bool {
+    matches!(reply, Err(RedisError::Unreachable(_)))
+}
+
 /// What an error means to a look-up.
 pub(super) fn outcome(error: &RedisError) -> LookupOutcome {
     match error {
         RedisError::TimedOut => LookupOutcome::TooSlow,
-        RedisError::Unreachable(_) | RedisError::Refused { .. } | RedisError::Nonsense(_) => LookupOutcome::Failed,
+        RedisError::Unreachable(_)
+        | RedisError::Refused { .. }
+        | RedisError::Elsewhere { .. }
+        | RedisError::Nonsense(_) => LookupOutcome::Failed,
     }
 }

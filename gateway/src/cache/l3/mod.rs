@@ -44,7 +44,8 @@ use self::{
     write::{Queue, Waiting},
 };
 use super::{
-    FarStatistics, FarTier, Flaw, LookupOutcome, Sought, StoreOutcome, Stored, Tier, WallTime, codec::Trainer, format,
+    FarStatistics, FarTier, Flaw, LookupOutcome, Purpose, Sought, StoreOutcome, Stored, Tier, WallTime, codec::Trainer,
+    format,
 };
 use crate::config::L3Config;
 
@@ -150,8 +151,13 @@ impl Inner {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn look_up(self: &Arc<Self>, sought: &Sought, until: tokio::time::Instant) -> Result<Stored, LookupOutcome> {
-        let (outcome, useful) = match tokio::time::timeout_at(until, self.read(sought)).await {
+    async fn look_up(
+        self: &Arc<Self>,
+        sought: &Sought,
+        until: tokio::time::Instant,
+        purpose: Purpose,
+    ) -> Result<Stored, LookupOutcome> {
+        let (outcome, useful) = match tokio::time::timeout_at(until, self.read(sought, purpose)).await {
             Ok(Ok(Some(entry))) => (Ok(entry), true),
             Ok(Ok(None)) => (Err(LookupOutcome::Miss), true),
             Ok(Err(Unreadable::Flawed(flaw))) => {
@@ -171,7 +177,7 @@ impl Inner {
         outcome
     }
 
-    async fn read(self: &Arc<Self>, sought: &Sought) -> Result<Option<Stored>, Unreadable> {
+    async fn read(self: &Arc<Self>, sought: &Sought, purpose: Purpose) -> Result<Option<Stored>, Unreadable> {
         let object = match self.store.get(&names::entry(&sought.key)).await {
             Ok(object) => object,
             Err(Error::NotFound { .. }) => {
@@ -197,9 +203,19 @@ impl Inner {
             }
             decoded => decoded?,
         };
-        let cost = entry.cost.as_secs_f64() * 1e3;
-        self.index().known(sought.key, bytes.len() as u64, cost, entry.expires);
+        if purpose == Purpose::Serve {
+            let cost = entry.cost.as_secs_f64() * 1e3;
+            self.index().known(sought.key, bytes.len() as u64, cost, entry.expires);
+        }
         Ok(Some(entry))
+    }
+
+    async fn look(self: &Arc<Self>, sought: &[Sought], purpose: Purpose) -> Vec<Result<Stored, LookupOutcome>> {
+        if !self.reading.admit(Instant::now()) {
+            return sought.iter().map(|_| Err(LookupOutcome::Skipped)).collect();
+        }
+        let until = tokio::time::Instant::now() + self.budget;
+        join_all(sought.iter().map(|sought| self.look_up(sought, until, purpose))).await
     }
 
     async fn decode(self: &Arc<Self>, sought: &Sought, bytes: &Bytes) -> Result<Stored, Flaw> {
@@ -237,11 +253,11 @@ impl FarTier for L3 {
     }
 
     async fn get(&self, sought: &[Sought]) -> Vec<Result<Stored, LookupOutcome>> {
-        if !self.inner.reading.admit(Instant::now()) {
-            return sought.iter().map(|_| Err(LookupOutcome::Skipped)).collect();
-        }
-        let until = tokio::time::Instant::now() + self.inner.budget;
-        join_all(sought.iter().map(|sought| self.inner.look_up(sought, until))).await
+        self.inner.look(sought, Purpose::Serve).await
+    }
+
+    async fn peek(&self, sought: &[Sought]) -> Vec<Result<Stored, LookupOutcome>> {
+        self.inner.look(sought, Purpose::Tell).await
     }
 
     fn put(&self, sought: Sought, entry: Arc<Stored>) -> StoreOutcome {

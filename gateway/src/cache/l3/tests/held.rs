@@ -27,6 +27,19 @@ async fn no_more_is_held_than_may_be_and_what_was_dear_to_make_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_only_looks_does_not_keep_an_object_from_going() {
+    let l3 = over(&in_memory(), &L3Config { max_bytes: 10_000, ..config() });
+    put_all(&l3, [(1, answer(noise(1, 4_000), 10)), (2, answer(noise(2, 4_000), 10))]).await;
+    for _ in 0..10 {
+        assert!(l3.peek(&[sought(1)]).await.remove(0).is_ok());
+    }
+    get(&l3, 2).await.unwrap();
+    put_all(&l3, [(3, answer(noise(3, 4_000), 1_000))]).await;
+    assert_eq!(outcome(&l3, 1).await, Some(LookupOutcome::Miss), "it was of no use to anybody");
+    assert!(get(&l3, 2).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_another_process_removes_is_a_miss_and_is_not_counted_any_more() {
     let store = in_memory();
     let l3 = over(&store, &config());
