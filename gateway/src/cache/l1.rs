@@ -54,7 +54,7 @@ impl From<LookupOutcome> for NoneFresh {
 }
 
 enum Payload {
-    Answer(StoredAnswer),
+    Answer { body: Bytes, etag: ETag, groups: Groups },
     Stage(Stage),
 }
 
@@ -74,6 +74,21 @@ struct Entry {
     stamp: Stamp,
     weight: u64,
     cost: Duration,
+}
+
+impl Entry {
+    /// The answer that it is, if it is one.
+    fn answer(&self) -> Option<StoredAnswer> {
+        let Payload::Answer { body, etag, groups } = &self.payload else { return None };
+        Some(StoredAnswer {
+            body: body.clone(),
+            etag: *etag,
+            groups: groups.clone(),
+            created: self.created,
+            cost: self.cost,
+            validity: self.validity,
+        })
+    }
 }
 
 struct ByCost;
@@ -126,25 +141,24 @@ impl L1 {
         now: Instant,
         max_staleness: Option<Duration>,
     ) -> Result<(StoredAnswer, Duration), NoneFresh> {
-        let entry = self.current(key, now)?;
-        let Payload::Answer(answer) = &entry.payload else { return Err(LookupOutcome::Miss.into()) };
-        let age = now.saturating_duration_since(answer.created);
-        if max_staleness.is_some_and(|most| age > most) {
-            return Err(LookupOutcome::TooOld.into());
-        }
-        let left = answer.validity.fresh_until.saturating_duration_since(now);
-        if left.is_zero() {
-            return Err(NoneFresh {
-                outcome: LookupOutcome::Expired,
-                stale: Some(Box::new(StaleAnswer { answer: answer.clone(), stamp: entry.stamp.clone() })),
-            });
-        }
-        Ok((answer.clone(), left))
+        self.current(key, now, |entry| {
+            let Some(answer) = entry.answer() else { return Err(LookupOutcome::Miss.into()) };
+            let age = now.saturating_duration_since(answer.created);
+            if max_staleness.is_some_and(|most| age > most) {
+                return Err(LookupOutcome::TooOld.into());
+            }
+            let left = answer.validity.fresh_until.saturating_duration_since(now);
+            if left.is_zero() {
+                let stale = Some(Box::new(StaleAnswer { answer, stamp: entry.stamp.clone() }));
+                return Err(NoneFresh { outcome: LookupOutcome::Expired, stale });
+            }
+            Ok((answer, left))
+        })?
     }
 
     /// Looks for a stage not older than `max_staleness`, and since when it stands. What is made from it is as old.
     pub fn stage(&self, key: &Digest, now: Instant, max_staleness: Option<Duration>) -> Option<(Stage, Instant)> {
-        let entry = self.current(key, now).ok()?;
+        let entry = self.current(key, now, Arc::clone).ok()?;
         let young = max_staleness.is_none_or(|most| now.saturating_duration_since(entry.created) <= most);
         match &entry.payload {
             Payload::Stage(stage) if young => Some((stage.clone(), entry.created)),
@@ -156,7 +170,7 @@ impl L1 {
     /// nor lets anything go.
     pub fn peek(&self, key: &Digest, now: Instant) -> (LookupOutcome, Option<StoredAnswer>) {
         let Some(entry) = self.entries.peek(key) else { return (LookupOutcome::Miss, None) };
-        let Payload::Answer(answer) = &entry.payload else { return (LookupOutcome::Miss, None) };
+        let Some(answer) = entry.answer() else { return (LookupOutcome::Miss, None) };
         let outcome = if !self.epochs.is_current(&entry.stamp) {
             LookupOutcome::Invalidated
         } else if self.epochs.uncertainty(entry.created, now) > entry.validity.grace {
@@ -166,30 +180,35 @@ impl L1 {
         } else {
             LookupOutcome::Hit
         };
-        (outcome, Some(answer.clone()))
+        (outcome, Some(answer))
     }
 
-    fn current(&self, key: &Digest, now: Instant) -> Result<Arc<Entry>, LookupOutcome> {
-        let entry = self.entries.get(key).ok_or(LookupOutcome::Miss)?;
-        if now >= entry.validity.ends() {
+    /// Reads an entry where it is, if it may be used at all. It lets go of one that never may be again.
+    fn current<R>(&self, key: &Digest, now: Instant, read: impl FnOnce(&Arc<Entry>) -> R) -> Result<R, LookupOutcome> {
+        let usable = |entry: &Arc<Entry>| {
+            if now >= entry.validity.ends() {
+                return Err(LookupOutcome::Expired);
+            }
+            if !self.epochs.is_current(&entry.stamp) {
+                return Err(LookupOutcome::Invalidated);
+            }
+            if self.epochs.uncertainty(entry.created, now) > entry.validity.grace {
+                return Err(LookupOutcome::Uncertain);
+            }
+            Ok(read(entry))
+        };
+        let found = self.entries.read(key, usable).unwrap_or(Err(LookupOutcome::Miss));
+        if matches!(found, Err(LookupOutcome::Expired | LookupOutcome::Invalidated)) {
             self.entries.remove(key);
-            return Err(LookupOutcome::Expired);
         }
-        if !self.epochs.is_current(&entry.stamp) {
-            self.entries.remove(key);
-            return Err(LookupOutcome::Invalidated);
-        }
-        if self.epochs.uncertainty(entry.created, now) > entry.validity.grace {
-            return Err(LookupOutcome::Uncertain);
-        }
-        Ok(entry)
+        found
     }
 
     /// Offers a whole answer whose tags had the epochs of `stamp` before its query ran.
     pub fn admit_answer(&self, key: Digest, answer: StoredAnswer, stamp: &Stamp) -> StoreOutcome {
         let weight = OVERHEAD + (answer.body.len() + answer.groups.weight()) as u64;
-        let StoredAnswer { created, validity, cost, .. } = answer;
-        let payload = Payload::Answer(answer);
+        let StoredAnswer { body, etag, groups, created, validity, cost } = answer;
+        let payload = Payload::Answer { body, etag, groups };
         self.admit(key, Entry { payload, created, validity, stamp: stamp.clone(), weight, cost })
     }
 
@@ -218,7 +237,7 @@ impl L1 {
         validity: Validity,
         stamp: &Stamp,
     ) -> StoreOutcome {
-        let entry = self.current(&key, created).ok();
+        let entry = self.current(&key, created, Arc::clone).ok();
         let (kept, oldest) = match entry.as_deref() {
             Some(Entry { payload: Payload::Stage(Stage::Lists(lists)), created, validity, .. }) => {
                 (&**lists, Some((*created, *validity)))

@@ -143,7 +143,7 @@ impl<'a> Life<'a> {
         let started = Instant::now();
         let json = query::read_json(body, JsonLimits::default())?;
         let understood = Arc::new(self.understand(&json, started)?);
-        let remembered = Remembered { key: understood.key, options: understood.options.clone() };
+        let remembered = Remembered::new(understood.key, &understood.options);
         self.state.memo.insert(principal, endpoint, body, remembered);
         self.of_understood(&understood, looked).await
     }

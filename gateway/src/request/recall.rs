@@ -33,7 +33,7 @@ pub(super) fn recall(state: &Arc<State>, incoming: &Incoming) -> Result<Recalled
     let Incoming { principal, endpoint, body, .. } = incoming;
     let started = Instant::now();
     let remembered = state.memo.get(principal, *endpoint, body).ok_or(None)?;
-    let (key, options) = (&remembered.key, &remembered.options);
+    let (key, options) = (&remembered.key, remembered.options());
     let (report, found) = look(state, incoming, key, options, started);
     let priority = incoming.priority(options);
     let mut timing = Timing::default();
