@@ -5,9 +5,15 @@
 //! trained one will be another.
 
 mod features;
+#[cfg(feature = "log")]
+pub mod log;
 pub mod record;
+mod schema;
+#[cfg(test)]
+mod testing;
 
 pub use features::{COUNT as FEATURES, Feature, Features};
+pub use schema::{schema_hash, short_hex};
 
 /// A predicted latency.
 #[derive(Debug, Clone, Copy, PartialEq)]
