@@ -22,7 +22,7 @@ fn written(folder: &Path, frames: u32, each: u32) -> std::path::PathBuf {
     let mut writer = SegmentWriter::open(folder, ROOMY).unwrap();
     for (place, record) in numbered(frames * each).enumerate() {
         writer.append(&record).unwrap();
-        if (place as u32 + 1) % each == 0 {
+        if (place as u32 + 1).is_multiple_of(each) {
             writer.flush().unwrap();
         }
     }
@@ -50,7 +50,7 @@ fn a_crash_loses_the_last_frame_and_no_more() {
         assert!(found.len() <= least, "fewer bytes give more records");
         least = found.len();
         // A cut between frames cannot be told from a shorter log.
-        assert!(skipped.damaged.len() == 1 || found.len() % 4 == 0);
+        assert!(skipped.damaged.len() == 1 || found.len().is_multiple_of(4));
         // All but the frame that was cut: 12 records are 3 frames of about a third of the bytes each.
         let frames = cut * 3 / whole.len();
         assert!(found.len() + 4 >= frames.saturating_sub(1) * 4);
