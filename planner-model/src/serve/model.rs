@@ -87,8 +87,11 @@ impl Model {
         if self.manifest.relative {
             ln_ms += analytic_ln_ms(features);
         }
-        // A value that is not finite is in no range.
-        let outside = plan.ranges.iter().zip(features).position(|([low, high], x)| !(low..=high).contains(&x));
+        // All are looked at without a branch; which one it is, is asked only if there is one.
+        let is_outside = |([low, high], x): (&[f32; 2], &f32)| !((*x >= *low) & (*x <= *high));
+        let pairs = || plan.ranges.iter().zip(features);
+        let any = pairs().fold(false, |any, pair| any | is_outside(pair));
+        let outside = if any { pairs().position(is_outside) } else { None };
         Some(LatencyEstimate {
             ln_ms: ln_ms as f32,
             sd: spread.variance.sqrt().max(LEAST_SD) as f32,

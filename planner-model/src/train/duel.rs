@@ -186,17 +186,17 @@ impl DuelForest {
             return Err(TrainError::Setting { name: "duels", what: "trees and rows of a leaf must be above 0" });
         }
         let (dataset, times) = pairs.dataset(settings.weighted);
-        let least = (settings.min_leaf as f64) as f32;
+        let least = settings.min_leaf as f32;
         let tree = DecisionTree::params().max_depth(Some(settings.depth)).min_weight_leaf(least);
         // What linfa would unwrap for each tree.
         tree.check_ref()?;
         let next = AtomicUsize::new(0);
-        let build = || -> Result<Vec<(usize, RandomForest<f64, bool>)>, linfa::Error> {
+        let build = || {
             let mut built = Vec::new();
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= settings.trees {
-                    return Ok(built);
+                    return Ok::<_, linfa::Error>(built);
                 }
                 let rng = ChaCha8Rng::from_seed(derive_seed(seed, "duel tree", number as u64));
                 let forest = RandomForestParams::new_fixed_rng(tree, rng)
