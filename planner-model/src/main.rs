@@ -1,2 +1,7 @@
-//! Tool.
-fn main() {}
+//! The `planner-model` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    planner_model::tool::run(std::env::args_os())
+}

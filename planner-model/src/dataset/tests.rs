@@ -29,7 +29,10 @@ fn swept(query: u32, ran: usize, repetition: u32, us: f64) -> Record {
         at_ms: i64::from(query) * 1000 + i64::from(repetition),
         mode: Mode::Sweep,
         repetition,
-        candidates: vec![candidate("vector-first", -(query as f32 % 5.0)), candidate("graph-first", -(query as f32 % 5.0))],
+        candidates: vec![
+            candidate("vector-first", -(query as f32 % 5.0)),
+            candidate("graph-first", -(query as f32 % 5.0)),
+        ],
         ran,
         ranked_us: us,
         ..record()
@@ -38,8 +41,12 @@ fn swept(query: u32, ran: usize, repetition: u32, us: f64) -> Record {
 
 fn sweep(queries: u32) -> Vec<Record> {
     let runs = |query| (0..4).flat_map(move |repetition| [(query, 0, repetition), (query, 1, repetition)]);
-    let us = |query: u32, ran: usize, repetition: u32| f64::from(100 * (query + 1) + 10 * repetition) * (1.0 + ran as f64);
-    (0..queries).flat_map(runs).map(|(query, ran, repetition)| swept(query, ran, repetition, us(query, ran, repetition))).collect()
+    let us =
+        |query: u32, ran: usize, repetition: u32| f64::from(100 * (query + 1) + 10 * repetition) * (1.0 + ran as f64);
+    (0..queries)
+        .flat_map(runs)
+        .map(|(query, ran, repetition)| swept(query, ran, repetition, us(query, ran, repetition)))
+        .collect()
 }
 
 fn built(records: &[Record]) -> (Dataset, Dropped) {
@@ -53,7 +60,10 @@ fn built(records: &[Record]) -> (Dataset, Dropped) {
 fn runs_of_a_query_become_one_group_with_medians() {
     let (data, dropped) = built(&sweep(3));
     assert_eq!(dropped, Dropped { warm_up: 6, ..Dropped::default() });
-    assert_eq!((data.groups.len(), data.plans.as_slice()), (3, ["vector-first".to_owned(), "graph-first".to_owned()].as_slice()));
+    assert_eq!(
+        (data.groups.len(), data.plans.as_slice()),
+        (3, ["vector-first".to_owned(), "graph-first".to_owned()].as_slice())
+    );
     let medians: Vec<f64> = data.groups[1].candidates.iter().map(|candidate| candidate.median_us().unwrap()).collect();
     assert_eq!(medians, [220.0, 440.0]);
 }
@@ -120,7 +130,8 @@ fn duels_and_single_runs_are_groups_of_what_ran() {
         Record { group: None, ..duel(0, Mode::Forced) },
     ];
     let (data, _) = built(&records);
-    let mut found: Vec<(Origin, usize)> = data.groups.iter().map(|group| (group.origin, group.candidates.len())).collect();
+    let mut found: Vec<(Origin, usize)> =
+        data.groups.iter().map(|group| (group.origin, group.candidates.len())).collect();
     found.sort();
     assert_eq!(found, [(Origin::Duel, 2), (Origin::Single, 1), (Origin::Single, 1)]);
 }
