@@ -1,0 +1,94 @@
+//! Made-up queries, for tests of training and for timing. Nothing about real stores can be concluded from them.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Observation, Observations};
+use crate::{Feature, Features};
+
+/// The names of the made-up plans.
+pub const PLANS: [&str; 5] = ["vector-first", "graph-first", "parallel", "filtered-vector", "cached-partial"];
+
+/// Queries with all candidates that apply, each run once. Which plan is fast depends on selectivity, reach and a correlation
+/// between them that no feature shows; latencies have noise of 18 %. The same seed gives the same rows.
+pub fn observations(queries: u64, seed: u64) -> Observations {
+    let mut data = Observations::new(PLANS);
+    for query in 0..queries {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9).wrapping_add(query));
+        for (plan, features, ln_ms) in candidates(&mut rng) {
+            let row = Observation { plan, features: features.values(), ln_ms, group: query, weight: 1.0 };
+            data.push(row).unwrap_or_else(|error| unreachable!("made-up rows are sound: {error}"));
+        }
+    }
+    data
+}
+
+fn candidates(rng: &mut ChaCha8Rng) -> Vec<(usize, Features, f64)> {
+    let rows = 10_f64.powf(rng.gen_range(4.0..6.0));
+    let dims = [128.0, 384.0, 768.0][rng.gen_range(0..3_u32) as usize];
+    let need = [1.0, 10.0, 50.0][rng.gen_range(0..3_u32) as usize];
+    let selectivity = 10_f64.powf(rng.gen_range(-4.0..0.0));
+    let hops = f64::from(rng.gen_range(1..4_u32));
+    let fan_out = 10_f64.powf(rng.gen_range(0.2..1.5));
+    let reach = rows * (1.0 - (-fan_out.powf(hops) / rows).exp());
+    let edges = reach * fan_out.sqrt();
+    let correlation = rng.gen_range(0.3..3.0);
+    let cached = rng.gen_bool(0.3);
+    let pass = (selectivity * reach / rows * correlation).clamp(1e-7, 1.0);
+
+    // What the planner believes is not what is true.
+    let believed_selectivity = (selectivity * noise(rng, 0.3)).min(1.0);
+    let believed_reach = (reach * noise(rng, 0.4)).min(rows);
+    let believed_edges = edges * noise(rng, 0.3);
+
+    let work = |selectivity: f64, reach: f64, edges: f64, pass: f64| {
+        let scanned = (need / pass).min(rows);
+        [
+            scanned * 1.3 + (scanned / 500.0).ceil() * 300.0,
+            edges * 0.8 + reach * selectivity * dims / 200.0 + 400.0,
+            (edges * 0.8).max(scanned * 1.3) + 500.0,
+            edges * 0.5 + (rows * selectivity * 0.4).min(need * 60.0 / selectivity.max(0.01)) + 700.0,
+            reach * selectivity * dims / 400.0 + 150.0,
+        ]
+    };
+    let true_us = work(selectivity, reach, edges, pass);
+    let believed_pass = (believed_selectivity * believed_reach / rows).clamp(1e-7, 1.0);
+    let believed_us = work(believed_selectivity, believed_reach, believed_edges, believed_pass);
+
+    let applicable = (0..PLANS.len()).filter(|plan| *plan != 4 || cached);
+    let mut candidates = Vec::new();
+    for plan in applicable {
+        let mut features = Features::default();
+        let scanned = (need / believed_pass).min(rows);
+        features.set_log(Feature::IoOperations, believed_us[plan] * 0.9);
+        features.set_log(Feature::Cpu, believed_us[plan] * dims / 1e4);
+        features.set(Feature::RoundTrips, if plan == 0 { (scanned / 500.0).ceil() } else { 2.0 });
+        features.set(Feature::CacheHitProbability, f64::from(u8::from(plan == 4)));
+        features.set(Feature::Parallelism, if plan == 2 { 2.0 } else { 1.0 });
+        features.set_log(Feature::DataVolume, believed_reach * 16.0);
+        features.set(Feature::JoinComplexity, hops * (1.0 + fan_out.log10()));
+        features.set(Feature::IndexUsage, [0.0, 1.0, 0.5, 0.5, 1.0][plan]);
+        features.set_log(Feature::Rows, rows);
+        features.set_log(Feature::Dimensions, dims);
+        features.set_log(Feature::Need, need);
+        features.set(Feature::Hops, hops);
+        features.set_log(Feature::Anchors, 1.0);
+        features.set(Feature::Selectivity, believed_selectivity.log10());
+        features.set(Feature::SelectivitySpread, rng.gen_range(0.0..0.6));
+        features.set_log(Feature::Reach, believed_reach);
+        features.set_log(Feature::Edges, believed_edges);
+        features.set_log(Feature::Matches, believed_pass * rows);
+        features.set_log(Feature::Candidates, scanned);
+        features.set(Feature::AnalyticCost, believed_us[plan].log10());
+        let ms = true_us[plan] / 1e3 * noise(rng, 0.18);
+        candidates.push((plan, features, ms.ln()));
+    }
+    candidates
+}
+
+/// Log-normal around 1 (Box and Muller).
+fn noise(rng: &mut ChaCha8Rng, sd: f64) -> f64 {
+    let (a, b): (f64, f64) = (rng.gen_range(f64::MIN_POSITIVE..1.0), rng.gen_range(0.0..1.0));
+    let normal = (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos();
+    (normal * sd).exp()
+}
