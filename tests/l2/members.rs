@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use forebay::{
-    cache::{FarTier as _, LookupOutcome, l2::Leased},
+    cache::{FarTier as _, LookupOutcome, StoreOutcome, l2::Leased},
     config::{L2Config, RedisTopology},
 };
 use redis::Value;
@@ -135,6 +135,44 @@ async fn others_are_found_without_a_break(signal: &str) {
             tier.put(sought.clone(), answer("kept"));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_often_a_killed_node_is_asked_the_others_are_not_left_alone() {
+    let Some(server) = PrivateServer::redis_cluster(&["cluster-require-full-coverage=no"]) else { return };
+    let config = at(server.url.split(',').map(str::to_owned).collect(), RedisTopology::Cluster);
+    let tier = tier(&config);
+    let is_gone = |sought: &forebay::cache::Sought| {
+        let name = name(&config, &sought.key, 'e');
+        let node = at(vec![format!("redis://127.0.0.1:{}", server.member("node-1").port)], RedisTopology::Standalone);
+        async move { (ask::<u64>(&node, &[b"CLUSTER", b"KEYSLOT", &name]).await * 3 / 16_384) == 1 }
+    };
+    let (mut gone, mut left) = (Vec::new(), Vec::new());
+    while gone.len() < 5 || left.len() < 5 {
+        let sought = sought();
+        keep(&tier, &sought, "kept").await;
+        if is_gone(&sought).await { gone.push(sought) } else { left.push(sought) }
+    }
+    server.member("node-2").signal("KILL");
+    // Until everybody knows.
+    let begun = Instant::now();
+    while get(&tier, &gone[0]).await != Err(LookupOutcome::Failed) {
+        assert!(begun.elapsed() < AMPLE, "it is still asked");
+    }
+    for left in left.iter().cycle().take(40) {
+        for gone in &gone {
+            assert_eq!(get(&tier, gone).await, Err(LookupOutcome::Failed));
+            let Leased::Fill { lease: None, outcome, .. } = lease(&tier, gone, AMPLE).await else {
+                panic!("it is away")
+            };
+            assert_eq!(outcome, LookupOutcome::Failed);
+            assert_eq!(tier.put(gone.clone(), answer("lost")), StoreOutcome::Stored);
+            tier.flush().await;
+        }
+        assert_eq!(get(&tier, left).await.as_deref(), Ok("kept"));
+        assert!(matches!(lease(&tier, left, AMPLE).await, Leased::Found { .. }));
+        keep(&tier, left, "kept").await;
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use redis::Value;
 
 use super::{
-    gate::Gate,
+    gate::{Attempt, Gate},
     lease::Held,
     names::{Names, Thing},
     queue::Queue,
@@ -123,11 +123,8 @@ impl Shared {
         // One node that answers is enough to go on asking.
         if replies.iter().any(|reply| reply.as_ref().map_or_else(is_wrong_type, |_| true)) {
             attempt.answered();
-        } else if self.link.is_cluster() && replies.iter().all(is_away) {
-            // Nobody waited for that node, and it says nothing about the others.
-            drop(attempt);
         } else {
-            attempt.failed();
+            self.failed(attempt, replies.iter().filter_map(|reply| reply.as_ref().err()));
         }
         let read = |(reply, sought)| match reply {
             Ok(Value::BulkString(bytes)) if bytes.is_empty() => Err(LookupOutcome::Miss),
@@ -137,6 +134,13 @@ impl Shared {
             Err(error) => Err(outcome(&error)),
         };
         replies.into_iter().zip(sought).map(read).collect()
+    }
+
+    /// Ends an attempt that nothing came of but these errors.
+    pub(super) fn failed<'e>(&self, attempt: Attempt, errors: impl IntoIterator<Item = &'e RedisError>) {
+        // That a member of a Cluster is not connected cost nobody time, and says nothing about the others.
+        let is_away = |error: &RedisError| matches!(error, RedisError::Unreachable(_));
+        if self.link.is_cluster() && errors.into_iter().all(is_away) { drop(attempt) } else { attempt.failed() }
     }
 
     /// What bytes from Redis mean.
@@ -207,11 +211,6 @@ pub(super) fn weight(payload: &StoredPayload) -> u64 {
 /// What lies under the name is not a string.
 fn is_wrong_type(error: &RedisError) -> bool {
     matches!(error, RedisError::Refused { why: Refusal::WrongType, .. })
-}
-
-/// There is no connection to the server that has it.
-fn is_away(reply: &Result<Value, RedisError>) -> bool {
-    matches!(reply, Err(RedisError::Unreachable(_)))
 }
 
 /// What an error means to a look-up.

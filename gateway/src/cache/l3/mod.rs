@@ -40,6 +40,7 @@ use tokio::task::AbortHandle;
 use self::{
     breaker::Breaker,
     index::Index,
+    place::Place,
     shelf::Shelf,
     write::{Queue, Waiting},
 };
@@ -83,6 +84,16 @@ struct Inner {
     writing: Breaker,
     queue: Queue,
     counters: Counters,
+    writers: Writers,
+}
+
+/// Who writes into the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writers {
+    /// This gateway alone.
+    This,
+    /// Others, too.
+    Several,
 }
 
 #[derive(Default)]
@@ -106,16 +117,22 @@ impl L3 {
     /// The settings make no sense, or a folder cannot be made.
     pub fn open(config: &L3Config, base: &Path, clock: Clock) -> Result<Arc<Self>, L3Error> {
         let place = place::open(config, base)?;
-        Ok(Self::over(place.store, place.directory, config, clock))
+        Ok(Self::over(place, config, clock, Writers::Several))
+    }
+
+    /// The same for whoever alone writes into the store: once it has been listed, what is not known to be there is a miss
+    /// without a look.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_alone(config: &L3Config, base: &Path, clock: Clock) -> Result<Arc<Self>, L3Error> {
+        let place = place::open(config, base)?;
+        Ok(Self::over(place, config, clock, Writers::This))
     }
 
     /// The tier over any store.
-    fn over(
-        store: Arc<dyn ObjectStore>,
-        directory: Option<std::path::PathBuf>,
-        config: &L3Config,
-        clock: Clock,
-    ) -> Arc<Self> {
+    fn over(place: Place, config: &L3Config, clock: Clock, writers: Writers) -> Arc<Self> {
+        let Place { store, directory } = place;
         let (queue, waiting) = Queue::new(config.max_queued_bytes);
         let inner = Arc::new(Inner {
             store,
@@ -131,6 +148,7 @@ impl L3 {
             writing: Breaker::default(),
             queue,
             counters: Counters::default(),
+            writers,
         });
         let tasks = vec![
             tokio::spawn(write::run(inner.clone(), waiting)).abort_handle(),
@@ -211,11 +229,17 @@ impl Inner {
     }
 
     async fn look(self: &Arc<Self>, sought: &[Sought], purpose: Purpose) -> Vec<Result<Stored, LookupOutcome>> {
-        if !self.reading.admit(Instant::now()) {
-            return sought.iter().map(|_| Err(LookupOutcome::Skipped)).collect();
-        }
+        // What needs no look says nothing about the store.
+        let is_absent = |sought: &Sought| self.writers == Writers::This && self.index().lacks(&sought.key);
+        let absent: Vec<bool> = sought.iter().map(is_absent).collect();
+        let asks = absent.contains(&false) && self.reading.admit(Instant::now());
         let until = tokio::time::Instant::now() + self.budget;
-        join_all(sought.iter().map(|sought| self.look_up(sought, until, purpose))).await
+        let looks = sought.iter().zip(absent).map(async |(sought, absent)| match absent {
+            true => Err(LookupOutcome::Miss),
+            false if asks => self.look_up(sought, until, purpose).await,
+            false => Err(LookupOutcome::Skipped),
+        });
+        join_all(looks).await
     }
 
     async fn decode(self: &Arc<Self>, sought: &Sought, bytes: &Bytes) -> Result<Stored, Flaw> {
