@@ -200,6 +200,39 @@ fn a_forest_that_says_something_else_than_its_golden_vectors_is_refused() {
     }
 }
 
+#[test]
+fn a_duel_forest_that_says_anything_but_yes_and_no_is_refused() {
+    let word = |at: usize| u32::from_le_bytes(FILE[at..at + 4].try_into().expect("four bytes")) as usize;
+    let nodes_of = |at: usize| {
+        let (trees, nodes) = (word(at), word(at + 4));
+        let start = at + 8 + 4 * trees;
+        (start, nodes, (0..nodes).filter(|node| FILE[start + 8 * node + 4] == 255).collect::<Vec<_>>())
+    };
+    let mut at = forests();
+    for _ in MODEL.plans() {
+        let (start, nodes, leaves) = nodes_of(at);
+        at = start + 8 * nodes + 8 * leaves.len();
+    }
+    let (start, _, leaves) = nodes_of(at);
+    let leaf = start + 8 * leaves[0];
+    let file = changed(|content| content[leaf..leaf + 4].copy_from_slice(&0.5_f32.to_le_bytes()));
+    assert_eq!(refusal(&file), ModelError::DuelLeaf);
+}
+
+#[test]
+fn a_plan_of_few_rows_has_no_forest_in_the_file_either() {
+    let data = synthetic::observations(200, 1);
+    let settings = Settings { trees: 2, duel: None, least_rows: 100, ..Settings::default() };
+    let model = train(&data, &settings).expect("four plans have enough").model;
+    let back = Model::decode(&model.encode().expect("sound")).expect("sound");
+    assert_eq!(back, model);
+    let features = vec![0.0; Feature::ALL.len()];
+    assert_eq!(back.predict(4, &features), None);
+    assert!(back.predict(3, &features).is_some() && back.observations(4) < 100);
+    let sides = [3, 4].map(|plan| Contestant { plan, features: &features });
+    assert_eq!(back.duel(sides[0], sides[1]), None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

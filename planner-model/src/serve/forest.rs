@@ -225,7 +225,7 @@ impl Forest {
     pub(crate) fn mean(&self, inputs: &Inputs) -> f32 {
         let mut sum = 0.0;
         self.leaves(inputs, |leaves| {
-            sum += leaves.iter().map(|leaf| self.nodes[*leaf as usize].threshold).sum::<f32>()
+            sum += leaves.iter().map(|leaf| self.nodes[*leaf as usize].threshold).sum::<f32>();
         });
         sum / self.roots.len() as f32
     }

@@ -45,7 +45,7 @@ pub struct DuelSettings {
     pub min_leaf: usize,
     /// The most queries that pairs are made of. linfa's trees take time that grows with pairs × nodes × inputs.
     pub queries: usize,
-    /// Whether a pair counts by how far apart its latencies are.
+    /// Whether a pair counts by how far apart its latencies are, and by the weight of its rows.
     pub weighted: bool,
 }
 
@@ -70,7 +70,7 @@ struct Pair {
 }
 
 impl<'a> Pairs<'a> {
-    /// All pairs of the queries among these rows, but those too close to tell.
+    /// All pairs of the queries among these rows, but those too close to tell. All rows must exist.
     ///
     /// # Errors
     /// When there are none, and when all have the same winner.
@@ -105,9 +105,14 @@ impl<'a> Pairs<'a> {
         (contestant(self.data, pair.first), contestant(self.data, pair.second))
     }
 
+    fn weight(&self, row: u32) -> f32 {
+        self.data.row(row as usize).weight
+    }
+
     /// As linfa takes them; heavy pairs several times. Also the number of times that a pair comes on average.
     fn dataset(&self, weighted: bool) -> (Dataset<f64, bool, ndarray::Ix1>, f64) {
-        let weight = |pair: &Pair| pair.difference.abs().min(HEAVIEST);
+        let recency = |pair: &Pair| f64::from(self.weight(pair.first).min(self.weight(pair.second)));
+        let weight = |pair: &Pair| pair.difference.abs().min(HEAVIEST) * recency(pair);
         let mean = self.pairs.iter().map(weight).sum::<f64>() / self.pairs.len() as f64;
         let (mut values, mut faster) = (Vec::new(), Vec::new());
         for pair in &self.pairs {
