@@ -17,4 +17,5 @@ mod tests;
 pub use build::{Builder, Dropped};
 pub use group::{Candidate, Dataset, Group, Origin, Run};
 pub use rows::{Rows, rows};
+pub(crate) use split::share;
 pub use split::{Fold, Holdout, cell, folds};

@@ -21,7 +21,7 @@ pub fn rows(dataset: &Dataset, groups: &[usize], seed: u64) -> Result<Rows, Trai
     let mut split = Split::default();
     for &index in groups {
         let group = &dataset.groups[index];
-        let part = match super::split::share(&group.query, seed) {
+        let part = match super::share(&group.query, seed) {
             share if share < 0.70 => &mut split.train,
             share if share < 0.85 => &mut split.validation,
             _ => &mut split.calibration,

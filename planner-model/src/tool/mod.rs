@@ -1,10 +1,14 @@
 //! The `planner-model` command: one file or folder a subcommand, each with its `Args` and a `run`.
 
 mod client;
+mod evaluate;
 mod failure;
 mod logs;
 mod output;
+mod settings;
 mod sweep;
+mod tables;
+mod train;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -23,6 +27,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Sweep(sweep::Args),
+    Train(train::Args),
+    Evaluate(evaluate::Args),
 }
 
 /// Runs the program with these arguments, the program's name first.
@@ -37,6 +43,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = match &cli.command {
         Command::Sweep(args) => sweep::run(args),
+        Command::Train(args) => train::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
