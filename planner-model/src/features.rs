@@ -30,7 +30,7 @@ macro_rules! features {
         }
 
         /// Number of features.
-        pub(crate) const COUNT: usize = Feature::ALL.len();
+        pub const COUNT: usize = Feature::ALL.len();
     };
 }
 
@@ -55,6 +55,18 @@ features! {
     Matches "matches" "log10(1 + entities)" "Estimated entities that pass filter and walk."
     Candidates "candidates" "log10(1 + rows)" "Ranked rows that the plan is expected to take before enough survive."
     AnalyticCost "analytic_cost" "log10(microseconds)" "What the analytic cost model says."
+    OverCheapest "over_cheapest" "log10(ratio)" "The analytic cost over that of the cheapest candidate; 0 for that one."
+    AsksVectors "asks_vectors" "0 or 1" "Whether the plan asks the vector store for something that no cache holds."
+    AsksGraph "asks_graph" "0 or 1" "Whether the plan asks the graph store for something that no cache holds."
+    CachedReach "cached_reach" "0 or 1" "Whether the reached ids are in a cache; the same for all candidates."
+    CachedItems "cached_items" "log10(1 + items)" "Items of the ranked list in a cache; 0 without one. The same for all candidates."
+    CachedSurvivors "cached_survivors" "log10(1 + items)" "Items of that list that are expected to pass the filter and the walk."
+    ReachSpread "reach_spread" "log10(ratio)" "The reach over what it is if the walk meets no hub."
+    Approximate "approximate" "0 or 1" "Whether an approximate index may rank."
+    VectorCall "vector_call" "log10(microseconds)" "What a call to the vector store takes before any work, as measured on this machine."
+    GraphCall "graph_call" "log10(microseconds)" "The same of the graph store; 0 without a walk."
+    VectorWait "vector_wait" "log10(1 + microseconds)" "How long a call to the vector store is expected to wait for a connection."
+    GraphWait "graph_wait" "log10(1 + microseconds)" "The same of the graph store; 0 without a walk."
 }
 
 /// The features of one candidate. Never NaN or infinite.
@@ -77,6 +89,11 @@ impl Features {
     /// Sets a feature to `log10(1 + value)`.
     pub fn set_log(&mut self, feature: Feature, value: f64) {
         self.set(feature, (1.0 + value.max(0.0)).log10());
+    }
+
+    /// Features from their values in the order of [`Feature::ALL`]; `None` where one is not finite.
+    pub fn of(values: [f32; COUNT]) -> Option<Self> {
+        values.iter().all(|value| value.is_finite()).then_some(Self(values))
     }
 
     /// A feature.

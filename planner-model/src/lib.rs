@@ -4,14 +4,25 @@
 //! The gateway fills features and asks; it knows no forest. Its own analytic model is one implementation of the trait; a
 //! trained one will be another.
 
+#[cfg(feature = "tool")]
+pub mod dataset;
+#[cfg(feature = "tool")]
+pub mod evaluate;
 mod features;
 mod file;
+#[cfg(feature = "log")]
+pub mod log;
+pub mod record;
 mod schema;
 mod serve;
+#[cfg(test)]
+mod testing;
+#[cfg(feature = "tool")]
+pub mod tool;
 #[cfg(feature = "train")]
 pub mod train;
 
-pub use features::{Feature, Features};
+pub use features::{COUNT as FEATURES, Feature, Features};
 pub use file::{Card, EXTENSION, FORMAT_VERSION, MAX_BYTES, Manifest, ModelError, NodeFault, PlanEntry, SplitEntry};
 pub use schema::{schema_hash, short_hex};
 pub use serve::choose::{Choice, Contender, SettledBy, choose};

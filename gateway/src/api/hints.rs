@@ -59,7 +59,8 @@ fn trusting_less(a: CacheMode, b: CacheMode) -> CacheMode {
         CacheMode::Bypass => 0,
         CacheMode::Refresh => 1,
         CacheMode::Only => 2,
-        CacheMode::Default => 3,
+        CacheMode::Look => 3,
+        CacheMode::Default => 4,
     };
     if rank(a) <= rank(b) { a } else { b }
 }

@@ -1,6 +1,6 @@
 //! The graph side: reach, checks, neighbourhoods and paths, always breadth-first over distinct nodes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -108,6 +108,11 @@ pub trait GraphStore: Send + Sync + 'static {
     /// Whether a call has a chance: `false` while a breaker keeps calls away from a server that fails. Never waits.
     fn is_available(&self) -> bool {
         true
+    }
+
+    /// How long a call that comes now is likely to wait before its work begins. Never waits itself.
+    fn expected_wait(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// Learns again. Called off the path of queries.

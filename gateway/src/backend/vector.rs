@@ -1,6 +1,6 @@
 //! The vector side: entities with attributes and vectors, searched, ranked and fetched.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -150,6 +150,11 @@ pub trait VectorStore: Send + Sync + 'static {
     /// Whether a call has a chance: `false` while a breaker keeps calls away from a server that fails. Never waits.
     fn is_available(&self) -> bool {
         true
+    }
+
+    /// How long a call that comes now is likely to wait before its work begins. Never waits itself.
+    fn expected_wait(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// Learns again. Called off the path of queries.

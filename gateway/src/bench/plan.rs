@@ -15,7 +15,7 @@ use crate::{
     backend::ReachRequest,
     cache::KeyBuilder,
     catalog::Collection,
-    planner::{Down, Input, PlanKind, Planner, Probe},
+    planner::{Down, Input, PlanKind, Planner, Probe, Waits},
     principal::Principal,
     problem::Code,
     query::{Anchors, Query, parse, read_json},
@@ -109,6 +109,7 @@ fn planning(
                 probe: Probe::default(),
                 keeps: true,
                 down: Down::default(),
+                waits: Waits::default(),
                 forced: None,
                 key,
             };

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -36,6 +36,7 @@ pub struct Trace {
     vector: AtomicU32,
     graph: AtomicU32,
     embed: AtomicU32,
+    ranked: OnceLock<Duration>,
 }
 
 impl Trace {
@@ -57,6 +58,16 @@ impl Trace {
     /// Counts a call to the embedder.
     pub fn embed_call(&self) {
         self.embed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes what the ranked part took.
+    pub fn ranked_in(&self, spent: Duration) {
+        let _ = self.ranked.set(spent);
+    }
+
+    /// What the ranked part took; `None` while it runs.
+    pub fn ranked(&self) -> Option<Duration> {
+        self.ranked.get().copied()
     }
 
     /// Operators in the order in which they finished.

@@ -2,9 +2,7 @@
 //!
 //! Hydrating and expanding the final items costs the same in every plan and is left out.
 
-use planner_model::{Feature, Features};
-
-use super::{Estimates, Input, Operator, Plan, PlanKind, Probe, estimate::selectivity};
+use super::{Estimates, Input, Operator, Plan, Probe, estimate::selectivity};
 use crate::backend::{Access, Filtering, GraphCosts, VectorCosts};
 
 /// What a candidate is expected to do.
@@ -170,14 +168,21 @@ impl Pricer<'_> {
                 let taken = self.wanted().max((*first as f64).min(self.estimates.rows));
                 let ahead = if gated { self.vector.ahead.max(1.0) } else { 1.0 };
                 let exact = self.vector_call((taken * ahead).min(passing.max(taken)));
+                let searched = || {
+                    exact.then(self.filtered()).then(self.score(passing)).scaled(self.searches(*first as f64, taken))
+                };
                 match (access, self.vector.filtering) {
-                    (Access::RankThenFilter, _) if self.input.ann.is_some() => {
-                        self.vector_call(taken).then(self.approximate(taken))
+                    (Access::RankThenFilter, filtering) if self.input.ann.is_some() => {
+                        let by_rank = self.vector_call(taken).then(self.approximate(taken));
+                        // A server that goes its own way takes the filter's index where that lets little through.
+                        match filtering {
+                            Filtering::ItsOwnWay => {
+                                Some(searched()).filter(|other| other.us < by_rank.us).unwrap_or(by_rank)
+                            }
+                            Filtering::AsTold => by_rank,
+                        }
                     }
-                    (Access::FilterThenRank, _) | (_, Filtering::ItsOwnWay) => exact
-                        .then(self.filtered())
-                        .then(self.score(passing))
-                        .scaled(self.searches(*first as f64, taken)),
+                    (Access::FilterThenRank, _) | (_, Filtering::ItsOwnWay) => searched(),
                     (Access::RankThenFilter | Access::IdsThenFilter, Filtering::AsTold) => {
                         let passed = taken / self.estimates.selectivity.likely.max(1e-9);
                         exact.then(self.score(self.estimates.rows)).then(self.test(passed.min(self.estimates.rows)))
@@ -217,13 +222,19 @@ impl Pricer<'_> {
         walk.then(self.vector_call(taken)).then(self.filtered()).then(self.score(passing))
     }
 
+    /// Items of the cached list that are expected to pass the filter and the walk.
+    pub(super) fn survivors(&self) -> f64 {
+        let Probe { list: Some(list), .. } = &self.input.probe else { return 0.0 };
+        let made_with = selectivity(list.filter, self.input.vectors).fraction.likely.max(1e-9);
+        let survive = (self.estimates.selectivity.likely / made_with).min(1.0) * self.estimates.within;
+        list.length as f64 * survive
+    }
+
     /// A cached list, and the search that replaces it when too few of its items survive.
     fn cached_list(&self, refilter: bool) -> Work {
         let Probe { list: Some(list), .. } = &self.input.probe else { return Work::default() };
         let length = list.length as f64;
-        let made_with = selectivity(list.filter, self.input.vectors).fraction.likely.max(1e-9);
-        let survive = (self.estimates.selectivity.likely / made_with).min(1.0) * self.estimates.within;
-        let expected = length * survive;
+        let expected = self.survivors();
         let need = self.input.query.need() as f64;
         let mut work = Work { index: 1.0, cached: 1.0, candidates: length, parallel: 1.0, ..Work::default() };
         if refilter {
@@ -306,34 +317,5 @@ impl Pricer<'_> {
             parallel: 1.0,
             ..Work::default()
         }
-    }
-
-    /// The features of a plan with this work.
-    pub(super) fn features(&self, kind: PlanKind, work: &Work) -> Features {
-        let (input, estimates) = (self.input, self.estimates);
-        let mut features = Features::default();
-        features.set_log(Feature::IoOperations, work.io);
-        features.set_log(Feature::Cpu, work.flop / 1e6);
-        features.set(Feature::RoundTrips, work.calls);
-        features.set(Feature::CacheHitProbability, if kind == PlanKind::CachedPartial { work.cached } else { 0.0 });
-        features.set(Feature::Parallelism, work.parallel.max(1.0));
-        features.set_log(Feature::DataVolume, work.bytes);
-        let hops = input.request.map_or(0.0, |request| f64::from(request.walk.hops));
-        features.set(Feature::JoinComplexity, hops * (1.0 + estimates.fan_out.max(1.0).log10()));
-        features.set(Feature::IndexUsage, work.index);
-        features.set_log(Feature::Rows, estimates.rows);
-        features.set_log(Feature::Dimensions, input.dimensions as f64);
-        features.set_log(Feature::Need, input.query.need() as f64);
-        features.set(Feature::Hops, hops);
-        features.set_log(Feature::Anchors, input.request.map_or(0.0, |request| request.anchors.len() as f64));
-        let (low, high) = (estimates.selectivity.low.max(1e-6), estimates.selectivity.high.max(1e-6));
-        features.set(Feature::Selectivity, estimates.selectivity.likely.max(1e-6).log10());
-        features.set(Feature::SelectivitySpread, (high / low).log10());
-        features.set_log(Feature::Reach, estimates.reach);
-        features.set_log(Feature::Edges, estimates.edges);
-        features.set_log(Feature::Matches, estimates.matches);
-        features.set_log(Feature::Candidates, work.candidates);
-        features.set(Feature::AnalyticCost, work.us.max(1e-3).log10());
-        features
     }
 }

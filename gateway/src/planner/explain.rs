@@ -19,6 +19,10 @@ pub struct PlanReport {
     pub model: String,
     /// The query in canonical form: what the cache key is made from.
     pub canonical: String,
+    /// The query's shape in words: what is left without values, ids, texts and vectors.
+    pub template: String,
+    /// How often statistics were learnt: of entities, of the graph.
+    pub statistics: [u64; 2],
     /// What statistics said before the query ran.
     pub estimates: EstimateReport,
     /// Plans that apply, cheapest first.
@@ -30,6 +34,9 @@ pub struct PlanReport {
     /// With `analyze`: what each operator did, in order of completion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operators: Option<Vec<OperatorReport>>,
+    /// With `analyze`: milliseconds of the ranked part, which is what predictions are about. Attributes, neighbours and paths come after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ranked_ms: Option<f64>,
     /// With `analyze`: milliseconds spent in each step so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps_ms: Option<BTreeMap<&'static str, f64>>,
@@ -55,6 +62,8 @@ pub struct EstimateReport {
 pub struct CandidateReport {
     /// Its kind.
     pub plan: &'static str,
+    /// Which candidate of that kind it is, counted from 1.
+    pub variant: usize,
     /// Its operators.
     pub operators: String,
     /// What the choice went by, in microseconds.
@@ -98,7 +107,7 @@ fn rounded(value: f64) -> f64 {
 
 impl PlanReport {
     /// The report of a decision.
-    pub fn new(planned: &Planned, canonical: String, cached: Vec<&'static str>) -> Self {
+    pub fn new(planned: &Planned, canonical: String, template: String, cached: Vec<&'static str>) -> Self {
         let best = planned.candidates.iter().map(|c| c.predicted_us).fold(f64::INFINITY, f64::min).max(1e-9);
         let mut order: Vec<usize> = (0..planned.candidates.len()).collect();
         order.sort_by(|&a, &b| planned.candidates[a].predicted_us.total_cmp(&planned.candidates[b].predicted_us));
@@ -108,6 +117,8 @@ impl PlanReport {
             reason: planned.choice.reason(),
             model: planned.model.to_string(),
             canonical,
+            template,
+            statistics: planned.statistics.into(),
             estimates: EstimateReport {
                 rows: estimates.rows,
                 selectivity: [
@@ -125,6 +136,7 @@ impl PlanReport {
                     let candidate = &planned.candidates[index];
                     CandidateReport {
                         plan: candidate.plan.kind.as_str(),
+                        variant: planned.variant(index),
                         operators: candidate.plan.root.to_string(),
                         predicted_us: rounded(candidate.predicted_us),
                         analytic_us: rounded(candidate.analytic_us),
@@ -136,6 +148,7 @@ impl PlanReport {
             not_applicable: planned.inapplicable.iter().map(|(kind, why)| (kind.as_str(), *why)).collect(),
             cached,
             operators: None,
+            ranked_ms: None,
             steps_ms: None,
         }
     }

@@ -5,11 +5,12 @@ mod cost;
 mod enumerate;
 mod estimate;
 mod explain;
+mod features;
 mod plan;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use planner_model::{Features, LatencyModel};
 use quick_cache::sync::Cache;
@@ -55,10 +56,27 @@ pub struct Input<'a> {
     pub keeps: bool,
     /// Stores that are not asked now, because they fail.
     pub down: Down,
+    /// How busy stores are.
+    pub waits: Waits,
     /// Runs this kind whatever it costs.
-    pub forced: Option<PlanKind>,
+    pub forced: Option<Forced>,
     /// Identifies the query for remembering the decision: its key.
     pub key: Digest,
+}
+
+/// What a caller wants to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Forced {
+    /// The kind of plan.
+    pub kind: PlanKind,
+    /// Which candidate of that kind, counted from 1 in the order of enumeration; the cheapest without.
+    pub variant: Option<u8>,
+}
+
+impl From<PlanKind> for Forced {
+    fn from(kind: PlanKind) -> Self {
+        Self { kind, variant: None }
+    }
 }
 
 /// Which of a query's stores are not asked now.
@@ -74,6 +92,15 @@ impl Down {
     fn spares(self, plan: &Plan) -> bool {
         !(self.vectors && plan.root.asks_vectors() || self.graph && plan.root.asks_graph())
     }
+}
+
+/// How long calls are expected to wait for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waits {
+    /// To the vector store.
+    pub vectors: Duration,
+    /// To the graph store.
+    pub graph: Duration,
 }
 
 /// What the cache was found to hold of a query's legs.
@@ -197,6 +224,8 @@ pub struct Planned {
     pub choice: Choice,
     /// What the statistics said.
     pub estimates: Estimates,
+    /// Epochs of the statistics: of entities, of the graph.
+    pub statistics: (u64, u64),
     /// Kinds that do not apply, and why.
     pub inapplicable: Vec<(PlanKind, &'static str)>,
     /// The name of the model that predicted.
@@ -207,6 +236,12 @@ impl Planned {
     /// The plan that runs.
     pub fn plan(&self) -> &Plan {
         &self.candidates[self.chosen].plan
+    }
+
+    /// Which candidate of its kind this one is, counted from 1.
+    pub fn variant(&self, index: usize) -> usize {
+        let kind = self.candidates[index].plan.kind;
+        self.candidates[..=index].iter().filter(|candidate| candidate.plan.kind == kind).count()
     }
 }
 
@@ -229,7 +264,7 @@ struct DecisionKey {
     list: Option<ListKey>,
     keeps: bool,
     down: Down,
-    forced: Option<PlanKind>,
+    forced: Option<Forced>,
 }
 
 /// What a decision takes of a cached list.
@@ -290,12 +325,20 @@ impl Planner {
             graph: input.graph.map(|graph| graph.costs).unwrap_or_default(),
         };
         let cases = estimates.cases();
-        let candidates: Vec<Candidate> = plans
+        let priced: Vec<(Plan, cost::Work)> = plans
             .into_iter()
             .map(|plan| {
                 let mut work = pricer(&estimates).price(&plan);
                 work.us = cases.iter().map(|case| pricer(case).price(&plan).us).sum::<f64>() / cases.len() as f64;
-                let features = pricer(&estimates).features(plan.kind, &work);
+                (plan, work)
+            })
+            .collect();
+        let cheapest_us = priced.iter().map(|(_, work)| work.us).fold(f64::INFINITY, f64::min);
+        let shared = features::shared(&pricer(&estimates));
+        let candidates: Vec<Candidate> = priced
+            .into_iter()
+            .map(|(plan, work)| {
+                let features = features::of_candidate(&shared, &plan, &work, cheapest_us);
                 let learned = self.model.as_ref().and_then(|model| model.predict(plan.kind as usize, &features));
                 let predicted_us = learned.map_or(work.us, |prediction| prediction.us);
                 Candidate { plan, predicted_us, analytic_us: work.us, features }
@@ -310,9 +353,18 @@ impl Planner {
                 .map(|(index, _)| index)
         };
         let (chosen, choice) = match input.forced {
-            Some(kind) => {
-                let why = || inapplicable.iter().find(|(other, _)| *other == kind).map_or("", |(_, why)| *why);
-                let chosen = cheapest(&|plan| plan.kind == kind);
+            Some(Forced { kind, variant }) => {
+                let chosen = match variant {
+                    None => cheapest(&|plan| plan.kind == kind),
+                    Some(variant) => {
+                        let mut variants = candidates.iter().enumerate().filter(|(_, c)| c.plan.kind == kind);
+                        variants.nth(usize::from(variant).saturating_sub(1)).map(|(index, _)| index)
+                    }
+                };
+                let why = || match inapplicable.iter().find(|(other, _)| *other == kind) {
+                    Some((_, why)) => why,
+                    None => "it has fewer variants",
+                };
                 (chosen.ok_or_else(|| NotApplicable { kind, why: why() })?, Choice::Forced)
             }
             // Another search might have missed other entities, and an item would be skipped or come twice.
@@ -330,7 +382,8 @@ impl Planner {
                 (cheapest(&|_| true).unwrap_or(0), choice)
             }
         };
-        Ok(Planned { candidates, chosen, choice, estimates, inapplicable, model: self.name.clone() })
+        let statistics = (input.vectors.epoch, input.graph.map_or(0, |graph| graph.epoch));
+        Ok(Planned { candidates, chosen, choice, estimates, statistics, inapplicable, model: self.name.clone() })
     }
 }
 

@@ -96,7 +96,8 @@ fn plan(
         probe,
         keeps: true,
         down: Down::default(),
-        forced,
+        waits: Waits::default(),
+        forced: forced.map(Forced::from),
         key: KEY,
     };
     Planner::new(None).plan(&input)
@@ -172,6 +173,7 @@ fn a_decision_is_remembered_until_something_that_it_went_by_changes() {
             probe: Probe::default(),
             keeps: true,
             down: Down::default(),
+            waits: Waits::default(),
             forced,
             key: KEY,
         };
@@ -179,7 +181,7 @@ fn a_decision_is_remembered_until_something_that_it_went_by_changes() {
     };
     let first = plan(&statistics, None);
     assert!(Arc::ptr_eq(&first, &plan(&statistics, None)));
-    assert!(!Arc::ptr_eq(&first, &plan(&statistics, Some(PlanKind::VectorFirst))));
+    assert!(!Arc::ptr_eq(&first, &plan(&statistics, Some(PlanKind::VectorFirst.into()))));
     statistics.epoch += 1;
     assert!(!Arc::ptr_eq(&first, &plan(&statistics, None)));
 }
@@ -205,7 +207,8 @@ fn a_decision_for_a_list_of_one_filter_is_not_reused_for_a_list_of_another() {
             probe: Probe { reach: None, list },
             keeps: true,
             down: Down::default(),
-            forced: Some(PlanKind::CachedPartial),
+            waits: Waits::default(),
+            forced: Some(PlanKind::CachedPartial.into()),
             key: KEY,
         };
         planner.plan(&input).unwrap().plan().root.clone()
@@ -241,6 +244,7 @@ fn a_model_is_believed_before_the_analytic_costs() {
         probe: Probe::default(),
         keeps: true,
         down: Down::default(),
+        waits: Waits::default(),
         forced: None,
         key: KEY,
     };
@@ -285,6 +289,7 @@ fn an_approximate_index_makes_ranking_first_cheap_until_the_filter_is_selective(
             probe: Probe::default(),
             keeps: true,
             down: Down::default(),
+            waits: Waits::default(),
             forced: None,
             key: KEY,
         };
@@ -315,6 +320,7 @@ fn a_store_that_fails_is_not_asked_where_the_cache_suffices() {
             probe,
             keeps: true,
             down,
+            waits: Waits::default(),
             forced: None,
             key: KEY,
         };
@@ -349,7 +355,8 @@ fn where_one_store_holds_both_sides_a_small_reach_is_ranked_in_one_call() {
             probe: Probe::default(),
             keeps: true,
             down: Down::default(),
-            forced: Some(PlanKind::GraphFirst),
+            waits: Waits::default(),
+            forced: Some(PlanKind::GraphFirst.into()),
             key: KEY,
         };
         Planner::new(None).plan(&input).unwrap()

@@ -118,6 +118,11 @@ impl<C: Connector> Pool<C> {
         shared.core.breaker(Instant::now()) != BreakerState::Open
     }
 
+    /// How long whoever comes now is likely to wait for a connection.
+    pub fn expected_wait(&self) -> Duration {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).core.expected_wait(Instant::now())
+    }
+
     /// Other bounds from now on. Connections above a smaller maximum are closed as they become free.
     pub fn resize(&self, min: usize, max: usize) -> Result<(), ResizeError> {
         self.event(|core, now| core.resize(now, min, max))

@@ -15,6 +15,7 @@ mod parse;
 mod plain;
 mod pointer;
 mod suggest;
+mod template;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -190,6 +191,11 @@ impl Query {
     /// bytes.
     pub fn key_bytes(&self, schema: &CollectionSchema) -> Vec<u8> {
         canonical::key_bytes(self, schema)
+    }
+
+    /// The query's shape in words, without values, ids, texts and vectors.
+    pub fn template(&self, schema: &CollectionSchema) -> String {
+        template::template(self, schema)
     }
 
     /// The number of ranked entities that decide the answer: `offset + limit`.

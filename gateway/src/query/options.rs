@@ -54,17 +54,24 @@ pub enum CacheMode {
     Refresh,
     /// Answer from the cache or not at all.
     Only,
+    /// Look up, do not store; plans are those of [`CacheMode::Default`]. For measuring what a state of the cache makes of them.
+    Look,
 }
 
 impl CacheMode {
     /// Whether stored answers and stages may be used.
     pub fn reads(self) -> bool {
-        matches!(self, Self::Default | Self::Only)
+        matches!(self, Self::Default | Self::Only | Self::Look)
     }
 
     /// Whether the new answer and its stages may be stored.
     pub fn writes(self) -> bool {
         matches!(self, Self::Default | Self::Refresh)
+    }
+
+    /// Whether plans take more than the query needs where that is worth keeping.
+    pub fn keeps(self) -> bool {
+        self.writes() || self == Self::Look
     }
 }
 
@@ -97,4 +104,6 @@ pub struct Options {
     pub explain: Explain,
     /// Runs this plan whatever the planner thinks.
     pub plan: Option<PlanKind>,
+    /// Which candidate of that kind, as `explain` counts them from 1. `None`: the one that is predicted to be the fastest.
+    pub variant: Option<u8>,
 }

@@ -9,13 +9,11 @@ use super::{
     life::{Life, Prepared, Understood},
     shape,
 };
-use crate::{
-    cache::{LookupOutcome, Tier},
-    planner::PlanReport,
-};
+use crate::planner::PlanReport;
 
 impl Life<'_> {
-    /// `/v1/explain`: the plan, and what the cache would have said; nothing is run but what planning needs.
+    /// `/v1/explain`: the plan, and what the cache would have said; nothing is run but what planning needs, and no
+    /// tier is any different afterwards.
     pub(super) async fn explain(&mut self, understood: &Understood) -> Reply {
         let token = CancellationToken::new();
         let _cancel = token.clone().drop_guard();
@@ -25,14 +23,8 @@ impl Life<'_> {
         let _ = self.lookup(&understood.key, options, Instant::now());
         let prepared = self.plan(understood, &ctx).await?;
         let started = Instant::now();
-        let (tiers, most) = (&self.state.tiers, self.most_stale(options));
-        let near = tiers.near_answer(&understood.key, started, most).err().map(|none| none.outcome);
-        let mut outcomes = vec![(Tier::L1, near.unwrap_or(LookupOutcome::Hit))];
-        if near.is_some() {
-            let sought = understood.sought(understood.key);
-            let look = tiers.far_answer(&sought, &self.wish(understood, false, None)).await;
-            outcomes.extend(look.reports.iter().flatten().map(|report| (report.tier, report.lookup)));
-        }
+        let (sought, policy) = (understood.sought(understood.key), &understood.collection.cache);
+        let outcomes = self.state.tiers.told(&sought, policy, self.most_stale(options)).await;
         let report = self.plan_report(understood, &prepared);
         let body = shape::explanation(report, &outcomes)?;
         self.spent(Step::Shape, started);
@@ -43,7 +35,7 @@ impl Life<'_> {
         let mut cached = Vec::new();
         cached.extend(prepared.held.reach.as_ref().map(|_| "reach"));
         cached.extend(prepared.held.list.as_ref().map(|_| "list"));
-        let canonical = understood.query.print(&understood.collection.schema);
-        PlanReport::new(&prepared.planned, canonical, cached)
+        let (query, schema) = (&understood.query, &understood.collection.schema);
+        PlanReport::new(&prepared.planned, query.print(schema), query.template(schema), cached)
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! `understand` → `key` → `lookup` → `wait` → `plan` → `execute` → `shape` → `admit`
 //!
-//! Each step is one function below, in this order (`wait` is in [`super::wait`]). An exact repeat of a request skips
-//! `understand` and `key`; a hit ends the life at `lookup`. What several requests wait for has a life of its own.
+//! Each step is one function below, in this order (`wait` is in [`super::wait`]). A hit ends the life at `lookup`; an exact
+//! repeat of a request begins there, and if it is a hit, it never gets here ([`super::recall`]). What several requests wait
+//! for has a life of its own.
 
 use std::{
     sync::Arc,
@@ -17,6 +18,7 @@ use super::{
     Answer, Endpoint, Finished, Incoming, LegCalls, Refresh, Reply, Saved, Step, Timing,
     gateway::State,
     keys, probe,
+    recall::{Fresh, Looked, look},
     resolve::{Resolved, Resolver},
     shape,
     wait::Turn,
@@ -24,12 +26,12 @@ use super::{
 use crate::{
     backend::{BackendError, CallContext, ReachRequest},
     cache::{
-        CacheReport, Digest, ETag, FarReports, FarStores, Groups, LookupOutcome, Made, NoneFresh, Remembered, Sought,
-        Stage, Stamp, StoreOutcome, StoredAnswer, Tier, l2::FillLease,
+        CacheReport, Digest, ETag, FarReports, FarStores, Groups, LookupOutcome, Made, NoneFresh, Purpose, Remembered,
+        Sought, Stage, Stamp, StoreOutcome, StoredAnswer, Tier, l2::FillLease,
     },
     catalog::{Collection, View},
     execute::{Enriched, Held, Job, LegMemo, Progress, Ranked, Trace, enrich},
-    planner::{Down, Input, ListProbe, PlanKind, Planned, Probe},
+    planner::{Down, Forced, Input, ListProbe, PlanKind, Planned, Probe, Waits},
     problem::{Code, Problem},
     query::{self, Explain, Filter, Json, JsonLimits, OnDeadline, Options, Priority, Query},
 };
@@ -124,31 +126,24 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// From the bytes of a body.
-    pub(super) async fn of_body(&mut self) -> Reply {
-        self.of_bytes().await.map(|answer| self.conditional(answer))
+    /// From the bytes of a body. `looked` is what [recall](super::recall) found already.
+    pub(super) async fn of_body(&mut self, looked: Option<Looked>) -> Reply {
+        let looked = looked.map(|looked| {
+            self.report = Some(looked.report);
+            self.priority = looked.priority;
+            self.timing = looked.timing;
+            looked.none
+        });
+        self.of_bytes(looked).await.map(|answer| self.incoming.conditional(answer))
     }
 
-    async fn of_bytes(&mut self) -> Reply {
-        let (mut started, mut looked) = (Instant::now(), None);
+    async fn of_bytes(&mut self, looked: Option<NoneFresh>) -> Reply {
         let incoming = self.incoming;
         let (principal, endpoint, body) = (&*incoming.principal, incoming.endpoint, &incoming.body);
-        if let Some(remembered) = self.state.memo.get(principal, endpoint, body) {
-            let looking = self.spent(Step::Understand, started);
-            match self.lookup(&remembered.key, &remembered.options, looking) {
-                Ok((answer, early)) => {
-                    if early {
-                        self.refresh = self.refresh_body();
-                    }
-                    return Ok(answer);
-                }
-                Err(none) => looked = Some(none),
-            }
-            started = Instant::now();
-        }
-        let json = query::read_json(&incoming.body, JsonLimits::default())?;
+        let started = Instant::now();
+        let json = query::read_json(body, JsonLimits::default())?;
         let understood = Arc::new(self.understand(&json, started)?);
-        let remembered = Remembered { key: understood.key, options: understood.options.clone() };
+        let remembered = Remembered::new(understood.key, &understood.options);
         self.state.memo.insert(principal, endpoint, body, remembered);
         self.of_understood(&understood, looked).await
     }
@@ -247,23 +242,12 @@ impl<'a> Life<'a> {
         options: &Options,
         started: Instant,
     ) -> Result<(Answer, bool), NoneFresh> {
-        let explained = options.explain != Explain::None || self.incoming.endpoint == Endpoint::Explain;
-        let wanted = !explained && options.plan.is_none() && self.cache_mode(options).reads();
-        let outcome = if wanted {
-            self.state.tiers.near_answer(key, started, self.most_stale(options))
-        } else {
-            Err(LookupOutcome::Bypassed.into())
-        };
-        let (lookup, ttl) = match &outcome {
-            Ok((_, left)) => (LookupOutcome::Hit, i64::try_from(left.as_secs()).ok()),
-            Err(none) => (none.outcome, None),
-        };
+        let (report, found) = look(self.state, self.incoming, key, options, started);
         let collapsed = self.report.is_some_and(|report| report.collapsed);
-        self.report = Some(CacheReport { ttl, collapsed, ..CacheReport::of(Tier::L1, lookup) });
+        self.report = Some(CacheReport { collapsed, ..report });
         self.priority = self.priority(options);
         self.spent(Step::Lookup, started);
-        let (stored, left) = outcome?;
-        let early = is_due(stored.cost, left);
+        let Fresh { stored, early } = found?;
         self.saved = Some(Saved { tier: Tier::L1, cost: stored.cost });
         Ok((self.served(stored, started), early))
     }
@@ -287,8 +271,8 @@ impl<'a> Life<'a> {
             trace: &self.trace,
             legs: self.legs,
             tiers: &self.state.tiers,
-            read: mode.reads(),
-            write: mode.writes(),
+            read: mode.reads().then(|| self.purpose()),
+            write: mode.writes() && self.purpose() == Purpose::Serve,
         };
         let resolved = until_late(ctx, resolver.resolve(query)).await.unwrap_or_else(|| Err(out_of_time()))?;
         let filter = Filter::and([query.filter.clone(), forced.clone()]);
@@ -297,7 +281,8 @@ impl<'a> Life<'a> {
         // Probe the cache first: what is there decides more than any estimate.
         let (held, held_since) = if mode.reads() {
             let most = self.most_stale(options);
-            probe::held(&self.state.tiers, understood, &resolved, &filter, (reach_key, list_key), most).await
+            probe::held(&self.state.tiers, understood, &resolved, &filter, (reach_key, list_key), most, self.purpose())
+                .await
         } else {
             (Held::default(), None)
         };
@@ -324,12 +309,16 @@ impl<'a> Life<'a> {
                     exact: list.exact,
                 }),
             },
-            keeps: mode.writes(),
+            keeps: mode.keeps(),
             down: Down {
                 vectors: !collection.entities.is_available(),
                 graph: collection.graph.as_ref().is_some_and(|graph| !graph.is_available()),
             },
-            forced: options.plan,
+            waits: Waits {
+                vectors: collection.entities.expected_wait(),
+                graph: collection.graph.as_ref().map(|graph| graph.expected_wait()).unwrap_or_default(),
+            },
+            forced: options.plan.map(|kind| Forced { kind, variant: options.variant }),
             key: understood.key,
         };
         let planned = self.state.planner.plan(&input).map_err(|error| Problem {
@@ -369,6 +358,7 @@ impl<'a> Life<'a> {
         };
         let whole = async {
             let ranked = job.run(prepared.planned.plan()).await?;
+            self.trace.ranked_in(started.elapsed());
             let page = ranked.hits.iter().skip(query.offset as usize).take(query.limit as usize).cloned().collect();
             let items = enrich(collection, query, request, view.tenant.as_ref(), ctx, &self.trace, page).await?;
             Ok::<_, BackendError>(Executed { items, ranked, partial: false })
@@ -450,14 +440,15 @@ impl<'a> Life<'a> {
         let (cost, policy, stamp) = (started.elapsed(), &understood.collection.cache, &began.stamp);
         if writes && !executed.partial {
             // That there is nothing is not known for as long as what there is.
-            if let Some(reach) = executed.ranked.reach.as_ref().filter(|reach| !reach.ids.is_empty()) {
+            if let Some(reach) = executed.ranked.reach.as_ref().filter(|reach| !reach.made.ids.is_empty()) {
                 let sought = understood.sought(prepared.reach_key);
-                let made = Made { sought: &sought, created: started, cost, stamp, policy };
-                tiers.admit_stage(&made, &Stage::Reach(reach.clone()));
+                let made = Made { sought: &sought, created: started, cost: reach.took, stamp, policy };
+                tiers.admit_stage(&made, &Stage::Reach(reach.made.clone()));
             }
-            if let Some(list) = executed.ranked.list.as_ref().filter(|list| !list.hits.is_empty()) {
+            if let Some(list) = executed.ranked.list.as_ref().filter(|list| !list.made.hits.is_empty()) {
                 let sought = understood.sought(prepared.list_key);
-                tiers.admit_list(&Made { sought: &sought, created: started, cost, stamp, policy }, list);
+                let made = Made { sought: &sought, created: started, cost: list.took, stamp, policy };
+                tiers.admit_list(&made, &list.made);
             }
         }
         let body = bytes::Bytes::from(body);
@@ -512,12 +503,6 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Without its body where this caller has it already.
-    fn conditional(&self, answer: Answer) -> Answer {
-        let known = answer.etag.is_some_and(|etag| self.incoming.hints.if_none_match.contains(&etag));
-        if known { Answer { body: bytes::Bytes::new(), not_modified: true, ..answer } } else { answer }
-    }
-
     /// What telemetry is told.
     pub(super) fn finished(&self, reply: &Reply) -> Finished {
         Finished {
@@ -545,14 +530,6 @@ impl<'a> Life<'a> {
         self.timing.add(step, now.saturating_duration_since(started));
         now
     }
-}
-
-/// Whether an answer is made anew already now, so that nobody has to wait when its time is over: the nearer that is,
-/// measured in what it costs, the likelier ("optimal probabilistic cache stampede prevention", Vattani, Chierichetti and
-/// Lowenstein, VLDB 2015, with β = 1).
-fn is_due(cost: Duration, left: Duration) -> bool {
-    // Beyond it the chance is below 1 in 20,000, and nearly all hits are.
-    left < cost.saturating_mul(10) && left.as_secs_f64() < cost.as_secs_f64() * -rand::random::<f64>().max(1e-9).ln()
 }
 
 /// The outcome of work whose stores mind the deadline, so that they say which backend was late; `None` if they do not.

@@ -161,6 +161,9 @@ pub(super) struct Options {
     explain: Option<Explain>,
     /// Runs this plan whatever the planner thinks.
     plan: Option<Plan>,
+    /// Which candidate of that plan, counted from 1 as `explain` does; the one predicted to be the fastest by default.
+    #[schema(minimum = 1, maximum = 8)]
+    variant: Option<u8>,
 }
 
 #[derive(ToSchema)]
@@ -185,6 +188,7 @@ pub(super) enum CacheMode {
     Bypass,
     Refresh,
     Only,
+    Look,
 }
 
 #[derive(ToSchema)]

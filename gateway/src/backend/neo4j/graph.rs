@@ -182,6 +182,10 @@ impl GraphStore for Neo4jGraph {
         self.server.pool().is_available()
     }
 
+    fn expected_wait(&self) -> std::time::Duration {
+        self.server.pool().expected_wait()
+    }
+
     async fn inspect(&self, ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
         Neo4jGraph::inspect(self, ctx).await
     }

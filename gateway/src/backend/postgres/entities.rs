@@ -260,6 +260,10 @@ impl VectorStore for PgEntities {
         self.server.pool().is_available()
     }
 
+    fn expected_wait(&self) -> std::time::Duration {
+        self.server.pool().expected_wait()
+    }
+
     async fn inspect(&self, ctx: &CallContext) -> Result<Vec<Finding>, BackendError> {
         super::inspect::inspect(self, ctx).await
     }

@@ -58,6 +58,10 @@ impl VectorStore for PgTogether {
         self.entities.is_available()
     }
 
+    fn expected_wait(&self) -> std::time::Duration {
+        self.entities.expected_wait()
+    }
+
     async fn refresh(&self) -> Result<(), BackendError> {
         self.entities.refresh().await
     }

@@ -28,6 +28,16 @@ impl<T, W> Core<T, W> {
         by_release.into_iter().chain(by_growth).min().unwrap_or_default()
     }
 
+    /// How long whoever comes now is likely to wait, whatever he brings along.
+    pub(in crate::pool) fn expected_wait(&self, now: Instant) -> Duration {
+        if self.slots.idle_count() > self.wanted() {
+            return Duration::ZERO;
+        }
+        let waiting = self.longest_wait(now);
+        let may_grow = self.slots.total() < self.settings.max;
+        if may_grow { waiting.min(self.connect_time.unwrap_or_default()) } else { waiting }
+    }
+
     /// How long those who wait now are likely to wait, the last of them.
     pub(super) fn longest_wait(&self, now: Instant) -> Duration {
         let waiting: usize = self.queue.lengths().iter().sum();

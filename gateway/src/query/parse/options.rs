@@ -13,8 +13,11 @@ use crate::{
 /// A year: longer than anything lives in a cache.
 const MAX_STALENESS_MS: u64 = 365 * 24 * 3_600 * 1_000;
 
+/// More than any kind of plan has.
+const MAX_VARIANT: u64 = 8;
+
 const FIELDS: &[&str] =
-    &["priority", "deadline_ms", "on_deadline", "cache", "max_staleness_ms", "freshness", "explain", "plan"];
+    &["priority", "deadline_ms", "on_deadline", "cache", "max_staleness_ms", "freshness", "explain", "plan", "variant"];
 
 const ON_DEADLINE: &[(&str, OnDeadline)] = &[("error", OnDeadline::Error), ("partial", OnDeadline::Partial)];
 
@@ -23,6 +26,7 @@ const CACHE: &[(&str, CacheMode)] = &[
     ("bypass", CacheMode::Bypass),
     ("refresh", CacheMode::Refresh),
     ("only", CacheMode::Only),
+    ("look", CacheMode::Look),
 ];
 
 const EXPLAIN: &[(&str, Explain)] = &[("none", Explain::None), ("plan", Explain::Plan), ("analyze", Explain::Analyze)];
@@ -42,6 +46,10 @@ pub(super) fn options(query: Fields<'_>, schema: &CollectionSchema) -> Result<Op
         Some(node) => node.integer(range).map(|millis| Some(Duration::from_millis(millis))),
         None => Ok(None),
     };
+    if let (Some(variant), None) = (fields.get("variant"), fields.get("plan")) {
+        return Err(variant.error(Code::WrongType, "`variant` counts the candidates of a `plan`, and there is none"));
+    }
+    let variant = fields.get("variant").map(|node| node.integer(1..=MAX_VARIANT)).transpose()?;
     Ok(Options {
         priority: fields.get("priority").map(|node| node.word(&priorities)).transpose()?,
         deadline: millis("deadline_ms", 1..=schema.limits.max_deadline_ms)?,
@@ -50,5 +58,6 @@ pub(super) fn options(query: Fields<'_>, schema: &CollectionSchema) -> Result<Op
         max_staleness: millis("max_staleness_ms", 0..=MAX_STALENESS_MS)?,
         explain: fields.word("explain", EXPLAIN)?,
         plan: fields.get("plan").map(|node| node.word(&plans)).transpose()?,
+        variant: variant.and_then(|variant| u8::try_from(variant).ok()),
     })
 }

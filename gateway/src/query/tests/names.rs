@@ -139,7 +139,7 @@ fn a_filter_may_have_just_so_many_operators() {
 fn options_are_read_and_are_no_part_of_the_query() {
     let schema = everything(IdType::Integer);
     let all = r#","options":{"priority":"batch","deadline_ms":250,"on_deadline":"partial","cache":"only",
-        "max_staleness_ms":0,"freshness":null,"explain":"analyze","plan":"cached-partial"}"#;
+        "max_staleness_ms":0,"freshness":null,"explain":"analyze","plan":"cached-partial","variant":2}"#;
     let Parsed { query, options } = parsed(all, &schema).unwrap();
     let expected = Options {
         priority: Some(Priority::Batch),
@@ -149,12 +149,14 @@ fn options_are_read_and_are_no_part_of_the_query() {
         max_staleness: Some(Duration::ZERO),
         explain: Explain::Analyze,
         plan: Some(PlanKind::CachedPartial),
+        variant: Some(2),
     };
     assert_eq!(options, expected);
     let plain = parsed("", &schema).unwrap();
     assert_eq!(plain.options, Options::default());
     assert_eq!(query.print(&schema), plain.query.print(&schema));
-    let nulls = r#","options":{"priority":null,"deadline_ms":null,"on_deadline":null,"cache":null,"plan":null}"#;
+    let nulls =
+        r#","options":{"priority":null,"deadline_ms":null,"on_deadline":null,"cache":null,"plan":null,"variant":null}"#;
     assert_eq!(parsed(nulls, &schema).unwrap().options, Options::default());
 }
 

@@ -201,7 +201,7 @@ async fn an_exact_repeat_is_served_from_l1_without_key_or_plan() {
     assert_eq!(first.cache.store, Some(StoreOutcome::Stored));
     let again = reply(&gateway, &hybrid()).await.unwrap();
     assert_eq!(again.cache.lookup, LookupOutcome::Hit);
-    assert_eq!(steps(&again), [Step::Understand, Step::Lookup]);
+    assert_eq!(steps(&again), [Step::Lookup]);
     assert_eq!((again.body, again.etag), (first.body, first.etag));
     // Another spelling of the same query hits too, after its key was made.
     let mut respelt = hybrid();
@@ -278,6 +278,46 @@ async fn concurrent_requests_for_one_answer_make_it_once() {
     assert_eq!(collapsed, 49);
     let calls = store.searches.load(Ordering::Relaxed) + store.reaches.load(Ordering::Relaxed);
     assert!(calls <= 2, "one query makes at most a search and a reach, there were {calls} calls");
+}
+
+#[tokio::test]
+async fn a_look_uses_stages_and_leaves_none() {
+    let (gateway, store) = fixture(Duration::ZERO);
+    let look = |plan: &str| with_options(&hybrid(), json!({ "plan": plan, "cache": "look", "explain": "analyze" }));
+    for plan in ["graph-first", "vector-first", "graph-first"] {
+        ask(&gateway, &look(plan)).await.unwrap();
+    }
+    assert_eq!(gateway.cache_statistics().l1.entries, 0, "nothing was stored");
+    assert_eq!(store.reaches.load(Ordering::Relaxed), 2, "and nothing found");
+    reply(&gateway, &with_options(&hybrid(), json!({ "plan": "graph-first" }))).await.unwrap();
+    let body = ask(&gateway, &look("cached-partial")).await.unwrap();
+    assert_eq!((&body["plan"]["cached"], store.reaches.load(Ordering::Relaxed)), (&json!(["reach"]), 3));
+}
+
+#[tokio::test]
+async fn every_candidate_that_explain_counts_can_be_run_and_gives_the_same_items() {
+    let (gateway, _) = fixture(Duration::ZERO);
+    for plan in ["graph-first", "vector-first"] {
+        reply(&gateway, &with_options(&hybrid(), json!({ "plan": plan }))).await.unwrap();
+    }
+    let explained =
+        ask(&gateway, &with_options(&hybrid(), json!({ "cache": "look", "explain": "plan" }))).await.unwrap();
+    let candidates = explained["plan"]["candidates"].as_array().unwrap();
+    assert!(candidates.iter().any(|candidate| candidate["variant"] == 2), "{candidates:#?}");
+    for candidate in candidates {
+        let options = json!({
+            "plan": candidate["plan"], "variant": candidate["variant"], "cache": "look", "explain": "analyze",
+        });
+        let body = ask(&gateway, &with_options(&hybrid(), options)).await.unwrap();
+        assert_eq!(body["items"], explained["items"], "{candidate}");
+        // What ran is this candidate and no other of its kind.
+        let root = candidate["operators"].as_str().unwrap().split('(').next().unwrap();
+        let ran = body["plan"]["operators"].as_array().unwrap();
+        assert!(ran.iter().any(|operator| operator["operator"] == root), "{root} in {ran:?}");
+    }
+    let options = json!({ "plan": "vector-first", "variant": 2 });
+    let problem = ask(&gateway, &with_options(&hybrid(), options)).await.unwrap_err();
+    assert_eq!((problem.code, problem.pointer.as_deref()), (Code::PlanNotApplicable, Some("/options/plan")));
 }
 
 #[tokio::test]

@@ -237,6 +237,10 @@ impl GraphStore for PgGraph {
         self.server.pool().is_available()
     }
 
+    fn expected_wait(&self) -> std::time::Duration {
+        self.server.pool().expected_wait()
+    }
+
     fn capabilities(&self) -> GraphCapabilities {
         GraphCapabilities { max_check: MAX_CHECK }
     }
