@@ -5,9 +5,20 @@
 //! trained one will be another.
 
 mod features;
+mod file;
 pub mod record;
+mod schema;
+mod serve;
+#[cfg(feature = "train")]
+pub mod train;
 
 pub use features::{COUNT as FEATURES, Feature, Features};
+pub use file::{Card, EXTENSION, FORMAT_VERSION, MAX_BYTES, Manifest, ModelError, NodeFault, PlanEntry, SplitEntry};
+pub use schema::{schema_hash, short_hex};
+pub use serve::choose::{Choice, Contender, SettledBy, choose};
+pub use serve::duel::{Contestant, PairInput};
+pub use serve::explain::Contributions;
+pub use serve::model::{LEVELS, LatencyEstimate, Level, Model, analytic_ln_ms};
 
 /// A predicted latency.
 #[derive(Debug, Clone, Copy, PartialEq)]
