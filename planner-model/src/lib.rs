@@ -6,9 +6,13 @@
 
 mod features;
 mod file;
+#[cfg(feature = "log")]
+pub mod log;
 pub mod record;
 mod schema;
 mod serve;
+#[cfg(test)]
+mod testing;
 #[cfg(feature = "train")]
 pub mod train;
 

@@ -13,7 +13,7 @@ pub const RECORD_VERSION: u16 = 1;
 pub struct Record {
     /// [`RECORD_VERSION`].
     pub v: u16,
-    /// Hash of the features' names, units and order ([`crate::schema_hash`]), in hexadecimal.
+    /// Hash of the features' names, units and order ([`crate::schema_hash`]), the first sixteen hexadecimal digits of it.
     pub schema: String,
     /// Milliseconds since 1970.
     pub at_ms: i64,
@@ -173,41 +173,7 @@ pub struct Cardinalities {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Feature;
-
-    fn record() -> Record {
-        Record {
-            v: RECORD_VERSION,
-            schema: "00".into(),
-            at_ms: 1,
-            collection: "packages".into(),
-            query: "q".into(),
-            template: "t".into(),
-            tenant: None,
-            model: "analytic".into(),
-            statistics: (1, 2),
-            mode: Mode::Chosen,
-            group: None,
-            repetition: 0,
-            cache: CacheState { reach: true, list: false },
-            candidates: vec![CandidateRecord {
-                plan: "vector-first".into(),
-                operators: "Ann(rank-then-filter, first 10)".into(),
-                features: Feature::ALL.iter().enumerate().map(|(place, _)| 0.1 + place as f32 / 3.0).collect(),
-                analytic_us: 12.5,
-                predicted_us: 0.1 + 0.2,
-                q95_us: None,
-            }],
-            ran: 0,
-            outcome: Outcome::Ok,
-            ranked_us: 1.0 / 3.0,
-            total_us: 2.0,
-            operators: Vec::new(),
-            estimated: Cardinalities { selectivity: Some(0.25), ..Cardinalities::default() },
-            actual: Cardinalities::default(),
-            items: 10,
-        }
-    }
+    use crate::testing::record;
 
     #[test]
     fn a_record_and_its_features_survive_json_bit_by_bit() {
