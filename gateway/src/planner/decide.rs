@@ -24,8 +24,12 @@ pub(super) fn decide(
     let (plans, inapplicable) = enumerate::enumerate(input, &estimates);
     let mut candidates = priced(input, &estimates, plans);
     match &current.model {
-        Some(_) if learnt.fell_back => explained(&mut candidates, WhyAnalytic::FellBack),
-        Some(model) => predict(&mut candidates, &**model, &|kind| experience.bias(&input.schema.name, kind)),
+        Some(model) => {
+            predict(&mut candidates, &**model, &|kind| experience.bias(&input.schema.name, kind));
+            if learnt.fell_back {
+                explained(&mut candidates, WhyAnalytic::FellBack);
+            }
+        }
         None => {}
     }
     let measured = experience.table().measure(&key.situation, &mut candidates);
@@ -64,6 +68,7 @@ fn priced(input: &Input<'_>, estimates: &Estimates, plans: Vec<Plan>) -> Vec<Can
         spread: None,
         source: Source::Analytic(WhyAnalytic::NoModel),
         votes: None,
+        model_us: None,
         analytic_us: work.us,
         analytic_legs_us: [work.vector_us, work.graph_us],
     };
@@ -91,6 +96,7 @@ fn predict(candidates: &mut [Candidate], model: &dyn LatencyModel, bias: &dyn Fn
             Ok(prediction) if prediction.us.is_finite() && prediction.us > 0.0 => {
                 let corrected = bias(kind);
                 let factor = f64::from(corrected.unwrap_or(1.0));
+                candidate.model_us = Some(prediction.us);
                 candidate.predicted_us = prediction.us * factor;
                 candidate.q95_us = prediction.q95_us.map(|q95| q95 * factor);
                 candidate.spread = prediction.spread;
@@ -167,9 +173,8 @@ fn choose(
 fn duelled(candidates: &mut [Candidate], best: usize, model: Option<&dyn LatencyModel>) -> (usize, Choice) {
     let Some(model) = model.filter(|model| model.near_tie() > 1.0) else { return (best, Choice::Cheapest) };
     let limit = candidates[best].predicted_us * model.near_tie();
-    let is_close = |candidate: &Candidate| {
-        candidate.predicted_us <= limit && matches!(candidate.source, Source::Model { .. })
-    };
+    let is_close =
+        |candidate: &Candidate| candidate.predicted_us <= limit && matches!(candidate.source, Source::Model { .. });
     let close: SmallVec<[usize; MOST_CLOSE]> =
         (0..candidates.len()).filter(|&index| is_close(&candidates[index])).take(MOST_CLOSE).collect();
     if close.len() < 2 {
@@ -216,4 +221,3 @@ impl Template {
         Self { id: xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), seed), text: text.into() }
     }
 }
-

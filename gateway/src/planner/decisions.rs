@@ -77,3 +77,20 @@ fn load(waits: Waits) -> u8 {
     };
     4 * band(waits.vectors) + band(waits.graph)
 }
+
+#[cfg(test)]
+impl DecisionKey {
+    /// The key of a plain query.
+    pub(super) fn testing(vectors: &crate::backend::VectorStatistics, query: Digest) -> Self {
+        let situation = Situation {
+            query,
+            epochs: (vectors.epoch, 0),
+            reach: None,
+            list: None,
+            keeps: true,
+            down: Down::default(),
+            load: 0,
+        };
+        Self { situation, forced: None, model: 0, learnt: 0, truth: None }
+    }
+}

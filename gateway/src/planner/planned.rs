@@ -21,6 +21,8 @@ pub struct Candidate {
     pub source: Source,
     /// Its votes in duels among candidates that were close: 0 to 1.
     pub votes: Option<f64>,
+    /// What the trained model says, in microseconds, whether or not that is gone by, and not corrected for drift.
+    pub model_us: Option<f64>,
     /// What the analytic model says, in microseconds.
     pub analytic_us: f64,
     /// What it says of each leg by itself: of the vector store's work, of the graph store's.
@@ -121,6 +123,32 @@ pub enum Choice {
 }
 
 impl Choice {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Only,
+        Self::Cheapest,
+        Self::Forced,
+        Self::Paging,
+        Self::Spared,
+        Self::Measured,
+        Self::Duelled,
+        Self::InTime,
+    ];
+
+    /// The word in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Only => "only",
+            Self::Cheapest => "cheapest",
+            Self::Forced => "forced",
+            Self::Paging => "paging",
+            Self::Spared => "spared",
+            Self::Measured => "measured",
+            Self::Duelled => "duelled",
+            Self::InTime => "in-time",
+        }
+    }
+
     /// The reason in one line.
     pub fn reason(self) -> &'static str {
         match self {
@@ -131,7 +159,9 @@ impl Choice {
             Self::Paging => "it goes on with the list that earlier pages were cut from",
             Self::Measured => "runs of this very query took the least time with it",
             Self::Duelled => "others are predicted to take about as long, and compared with them it wins",
-            Self::InTime => "it is likely to be done in the time that is left, and the one predicted to be faster is not",
+            Self::InTime => {
+                "it is likely to be done in the time that is left, and the one predicted to be faster is not"
+            }
         }
     }
 }
@@ -204,4 +234,3 @@ pub struct NotApplicable {
     /// Why it does not apply.
     pub why: &'static str,
 }
-

@@ -1,6 +1,10 @@
 //! The query log: which runs it takes, and writing them.
 
-use std::{io, path::PathBuf, time::{Duration, Instant}};
+use std::{
+    io,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use planner_model::log::{Limits, SegmentWriter};
 

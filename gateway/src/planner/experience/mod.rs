@@ -20,12 +20,19 @@ mod secret;
 mod table;
 mod templates;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use planner_model::record::Outcome;
 
 pub use corrections::Correction;
-pub use counters::{DuelRefusal, PlannerCounters, PlannerNow};
+pub use counters::{DUELS, DuelRefusal, PlannerCounters, PlannerNow, SOURCES};
 pub use drift::{Leg, Subject};
 pub use duels::Budget;
 pub use journal::{JournalError, JournalSettings};
@@ -78,7 +85,7 @@ impl Experience {
     }
 
     /// The last runs, oldest first.
-    pub fn recent(&self) -> Vec<std::sync::Arc<Observation>> {
+    pub fn recent(&self) -> Vec<Arc<Observation>> {
         self.recent.all()
     }
 
@@ -115,11 +122,13 @@ impl Experience {
     }
 
     /// Learns from a run. One thread at a time does so.
-    fn take(&self, observation: std::sync::Arc<Observation>) {
+    fn take(&self, observation: Arc<Observation>) {
         self.counters.ran(&observation);
+        if observation.outcome == Outcome::Ok {
+            self.templates.note(&observation);
+        }
         if observation.is_whole() {
             self.table.note(&observation);
-            self.templates.note(&observation);
             if self.drift.note(&observation) {
                 self.changed();
             }

@@ -8,20 +8,20 @@ use std::{
 };
 
 /// The file's name.
-pub const FILE: &str = "digests.key";
+const FILE: &str = "digests.key";
 
 /// Bytes of a digest in the log: enough to tell queries apart.
 const DIGEST: usize = 12;
 
 /// A secret of 32 random bytes.
-pub struct Secret([u8; 32]);
+pub(super) struct Secret([u8; 32]);
 
 impl Secret {
     /// The secret of a folder, made where there is none.
     ///
     /// # Errors
     /// The file cannot be read or made, or is no secret.
-    pub fn of(folder: &Path) -> io::Result<Self> {
+    pub(super) fn of(folder: &Path) -> io::Result<Self> {
         let path = folder.join(FILE);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -78,9 +78,8 @@ mod tests {
         assert_ne!(first.digest("query", b"x"), Secret::random().digest("query", b"x"));
         #[cfg(unix)]
         {
-            let mode = std::os::unix::fs::PermissionsExt::mode(
-                &fs::metadata(folder.path().join(FILE)).unwrap().permissions(),
-            );
+            let mode =
+                std::os::unix::fs::PermissionsExt::mode(&fs::metadata(folder.path().join(FILE)).unwrap().permissions());
             assert_eq!(mode & 0o777, 0o600);
         }
     }
