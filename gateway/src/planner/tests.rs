@@ -1,5 +1,7 @@
 //! The planner alone, on made-up statistics.
 
+mod choice;
+
 use std::{sync::Arc, time::Duration};
 
 use planner_model::{Features, Prediction, Silence};

@@ -61,6 +61,12 @@ impl Planning {
         Ok(Self { settings, models: Arc::default(), experience, notebook, shared })
     }
 
+    /// The same, with this model in place.
+    #[cfg(test)]
+    pub(super) fn modelled(self, model: Arc<dyn LatencyModel>) -> Self {
+        Self { models: Arc::new(Models::fixed(Some(model))), ..self }
+    }
+
     /// How much is tried out, logged and changed in the middle.
     pub fn settings(&self) -> &PlanningSettings {
         &self.settings

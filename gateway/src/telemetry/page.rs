@@ -269,7 +269,7 @@ impl Family {
     }
 
     pub(super) fn ratio(name: &'static str, help: &'static str, value: Option<f64>) -> Self {
-        Self { name, unit: Some(Unit::Ratios), help, values: Values::Number(value) }
+        Self { name, unit: None, help, values: Values::Number(value) }
     }
 
     fn kind(&self) -> MetricType {

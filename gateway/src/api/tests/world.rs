@@ -245,7 +245,7 @@ impl World {
     }
 
     /// One request over its own connection.
-    pub(super) async fn ask(&self, request: &str) -> Response {
+    pub(super) async fn ask(&self, request: impl AsRef<[u8]>) -> Response {
         let mut client = self.connect().await;
         client.send(request).await;
         client.response().await.expect("a response")

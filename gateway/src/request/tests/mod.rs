@@ -6,6 +6,7 @@ mod equivalence;
 mod fine_print;
 mod ground;
 mod lives;
+mod planning;
 mod tenants;
 mod tiers;
 mod watched;
