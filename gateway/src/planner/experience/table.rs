@@ -82,16 +82,18 @@ impl Table {
         true
     }
 
-    /// Whether a remembered decision is to be made again: runs have shown another candidate to be faster than the chosen
-    /// one, or what it went by is no longer there.
+    /// Whether a remembered decision is to be made again: by now runs say what the chosen candidate takes, or that another
+    /// one is faster, or what it went by is no longer there.
     pub(in crate::planner) fn overrules(&self, planned: &Planned) -> bool {
         if !matches!(planned.choice, Choice::Cheapest | Choice::Duelled | Choice::Measured) {
             return false;
         }
         match self.entries.get(&planned.key.situation).filter(|entry| entry.is_of(&planned.candidates)) {
-            Some(entry) => entry.candidates[planned.chosen]
-                .believed()
-                .is_some_and(|own| entry.candidates.iter().filter_map(Runs::believed).any(|other| other < own)),
+            Some(entry) => {
+                let faster = |own| entry.candidates.iter().filter_map(Runs::believed).any(|other| other < own);
+                let own = entry.candidates[planned.chosen].believed();
+                own.is_some_and(|own| planned.choice != Choice::Measured || faster(own))
+            }
             None => planned.choice == Choice::Measured,
         }
     }

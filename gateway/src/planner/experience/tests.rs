@@ -29,8 +29,12 @@ fn a_query_that_ran_three_times_needs_no_prediction_and_others_are_corrected_by_
 
 #[test]
 fn a_decision_is_made_again_once_runs_show_another_plan_to_be_faster() {
-    let experience = experienced((0..5).map(|_| Run::default()));
-    let planned = Run::default().observation().planned;
+    let experience = experienced((0..2).map(|_| Run::default()));
+    let mut planned = (*Run::default().observation().planned).clone();
+    assert!(!experience.table().overrules(&planned));
+    experience.learn([Run::default()]);
+    assert!(experience.table().overrules(&planned), "what it takes is known by now");
+    planned.choice = crate::planner::Choice::Measured;
     assert!(!experience.table().overrules(&planned));
     experience.learn((0..3).map(|_| Run { kind: PlanKind::GraphFirst, us: 20.0, shadow: true, ..Run::default() }));
     assert!(experience.table().overrules(&planned));

@@ -111,8 +111,12 @@ fn a_plan_that_is_likely_to_be_late_gives_way_to_one_that_is_not() {
 #[test]
 fn candidates_that_are_about_equal_are_compared_in_pairs_and_others_are_not() {
     let says = |third| {
-        let of =
-            [(PlanKind::VectorFirst, 100.0, 1e9), (PlanKind::GraphFirst, 110.0, 1e9), (PlanKind::Parallel, third, 1e9)];
+        let of = [
+            (PlanKind::VectorFirst, 100.0, 1e9),
+            (PlanKind::GraphFirst, 110.0, 1e9),
+            (PlanKind::Parallel, third, 1e9),
+            (PlanKind::FilteredVector, 1e6, 1e9),
+        ];
         Told { prefers: Some(PlanKind::Parallel), ..Told::of(of) }
     };
     let near = told(says(120.0));

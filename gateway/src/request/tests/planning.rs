@@ -145,8 +145,43 @@ fn runs_that_change_plans_in_the_middle_and_duels_beside_them_change_no_answer()
         Ok(())
     };
     TestRunner::new(config).run(&cases, run).unwrap();
-    let [reach, pass_rate] = replanned.map(|count| count.get());
-    assert!(reach > 50 && pass_rate > 20, "{reach} by reach, {pass_rate} by pass rate");
+    let [reach, _] = replanned.map(|count| count.get());
+    assert!(reach > 50, "{reach}");
+}
+
+#[test]
+fn runs_whose_first_page_lets_too_few_through_give_the_same_answer_by_another_way() {
+    // Half of the nodes are within, and all of those that rank first are not.
+    let node = |i: i8| Node {
+        colour: None,
+        size: None,
+        weight: None,
+        tags: None,
+        owner: Some(0),
+        vector: Some([60 - i, 0, 0]),
+    };
+    let edges = (16..30).map(|to| (0, 15, to)).collect();
+    let world = World { metric: Metric::Ip, nodes: (0..30).map(node).collect(), edges };
+    let body = json!({
+        "collection": "things", "vector": { "values": [1, 0, 0] }, "limit": 3, "select": [],
+        "within": { "from": ["n15", "unheard-of"], "edges": ["likes"] },
+    });
+    let expected = expected(&world, &body, None).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut replanned = 0;
+    for seed in 0..100 {
+        let gateway = world.gateway().with_planning(restless(seed));
+        let forced = with_options(&body, json!({ "plan": "vector-first", "cache": "bypass" }));
+        let plain = runtime.block_on(ask(&gateway, &forced)).unwrap();
+        for cache in ["bypass", "default"] {
+            let asked = with_options(&body, json!({ "cache": cache }));
+            let reply = runtime.block_on(ask(&gateway, &asked)).unwrap();
+            assert_eq!(reply["items"], expected, "seed {seed}");
+            assert_eq!(reply["warnings"], plain["warnings"], "one anchor is unknown, seed {seed}");
+        }
+        replanned += gateway.planning().now().counters.replanned[1];
+    }
+    assert!(replanned >= 10, "{replanned}");
 }
 
 #[tokio::test]
@@ -197,7 +232,7 @@ async fn what_is_logged_is_what_the_model_was_asked_bit_by_bit() {
 async fn no_literal_id_vector_or_tenant_is_in_the_log() {
     let folder = tempfile::tempdir().unwrap();
     {
-        let settings = PlanningSettings { sample: 1.0, duels: 1.0, duel_time: 1e9, ..PlanningSettings::default() };
+        let settings = PlanningSettings { sample: 1.0, duels: 1.0, duel_time: 1e9, replan_factor: f64::INFINITY };
         let gateway = ring().gateway().with_planning(logging(folder.path(), settings));
         let mut body = hybrid(17);
         body["filter"] = json!({ "colour": "violet", "size": { "$lt": 11 } });
@@ -260,7 +295,7 @@ async fn a_duel_is_two_runs_of_one_query_and_leaves_the_cache_as_it_was() {
     let explained = ask(&duelling, &with_options(&hybrid(1), json!({ "explain": "plan" }))).await.unwrap();
     let regret = &explained["plan"]["regret"];
     assert!(regret["duels"].as_u64().unwrap() >= 10 && regret["regret"].as_f64().unwrap() >= 1.0, "{regret}");
-    settled(&duelling, 10).await;
+    settled(&duelling, 11).await;
     drop(duelling);
     let records = records(folder.path());
     let groups: std::collections::BTreeSet<_> = records.iter().filter_map(|record| record.group.clone()).collect();
