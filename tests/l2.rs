@@ -5,6 +5,8 @@ mod support;
 
 #[path = "l2/away.rs"]
 mod away;
+#[path = "l2/check.rs"]
+mod check;
 #[path = "l2/damage.rs"]
 mod damage;
 #[path = "l2/entries.rs"]

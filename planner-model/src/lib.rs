@@ -4,6 +4,10 @@
 //! The gateway fills features and asks; it knows no forest. Its own analytic model is one implementation of the trait; a
 //! trained one will be another.
 
+#[cfg(feature = "tool")]
+pub mod dataset;
+#[cfg(feature = "tool")]
+pub mod evaluate;
 mod features;
 mod file;
 #[cfg(feature = "log")]
@@ -13,6 +17,8 @@ mod schema;
 mod serve;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "tool")]
+pub mod tool;
 #[cfg(feature = "train")]
 pub mod train;
 

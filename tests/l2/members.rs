@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use forebay::{
-    cache::{FarTier as _, LookupOutcome, l2::Leased},
+    cache::{FarTier as _, LookupOutcome, StoreOutcome, l2::Leased},
     config::{L2Config, RedisTopology},
 };
+use redis::Value;
 
 use super::{ground::*, support::private_server::PrivateServer};
 
@@ -38,7 +39,7 @@ async fn a_master_that_became_a_replica_is_left_for_the_new_one() {
     keep(&tier, &sought(), "kept").await;
     let sentinel = server.member("sentinel-1").port;
     let at_sentinel = at(vec![format!("redis://127.0.0.1:{sentinel}")], RedisTopology::Standalone);
-    let _: redis::Value = ask(&at_sentinel, &[b"SENTINEL", b"FAILOVER", b"mymaster"]).await;
+    let _: Value = ask(&at_sentinel, &[b"SENTINEL", b"FAILOVER", b"mymaster"]).await;
     let begun = Instant::now();
     // Both of them serve all the time.
     while ask::<Vec<Vec<u8>>>(&at_sentinel, &[b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", b"mymaster"]).await[1]
@@ -90,7 +91,6 @@ async fn one_node_is_gone(signal: &str, bring_back: impl FnOnce(&mut PrivateServ
         }
         let there = found.iter().filter(|found| found.is_ok()).count();
         assert!(there < 30, "a node is gone");
-        // While the client finds out which nodes are left, nobody is answered.
         in_a_row = if there > 0 { in_a_row + 1 } else { 0 };
         assert!(killed.elapsed() < Duration::from_secs(30), "the others do not serve on");
     }
@@ -99,4 +99,124 @@ async fn one_node_is_gone(signal: &str, bring_back: impl FnOnce(&mut PrivateServ
         recovers(&tier, sought, "kept").await;
     }
     recovers(&tier, &super::ground::sought(), "new").await;
+}
+
+/// While one node is away, in whatever way, the keys of the others are found all the time, although those of that node are
+/// looked for and written as eagerly.
+async fn others_are_found_without_a_break(signal: &str) {
+    let Some(server) = PrivateServer::redis_cluster(&["cluster-require-full-coverage=no"]) else { return };
+    let urls = server.url.split(',').map(str::to_owned).collect();
+    let config = L2Config { budget_ms: 50, ..at(urls, RedisTopology::Cluster) };
+    let tier = tier(&config);
+    let sought: Vec<_> = (0..30).map(|_| sought()).collect();
+    for sought in &sought {
+        recovers(&tier, sought, "kept").await;
+    }
+    server.member("node-2").signal(signal);
+    // What is found at once is somebody else's.
+    let elsewhere: Vec<_> = tier.get(&sought).await.iter().map(Result::is_ok).collect();
+    let gone = elsewhere.iter().filter(|there| !**there).count();
+    assert!((1..30).contains(&gone), "a third is gone: {gone}");
+    let (begun, mut served) = (Instant::now(), vec![Instant::now(); sought.len()]);
+    while begun.elapsed() < AMPLE {
+        for (found, (elsewhere, served)) in tier.get(&sought).await.iter().zip(elsewhere.iter().zip(&mut served)) {
+            match (found, elsewhere) {
+                (Ok(entry), true) => {
+                    assert_eq!(text(entry), "kept");
+                    *served = Instant::now();
+                }
+                (Ok(_), false) => panic!("its node is gone"),
+                (Err(LookupOutcome::Failed | LookupOutcome::TooSlow | LookupOutcome::Skipped), _) => {}
+                (Err(other), _) => panic!("{other:?}"),
+            }
+            assert!(!elsewhere || served.elapsed() < AMPLE / 2, "not found for long: {found:?}");
+        }
+        for sought in &sought {
+            tier.put(sought.clone(), answer("kept"));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_often_a_killed_node_is_asked_the_others_are_not_left_alone() {
+    let Some(server) = PrivateServer::redis_cluster(&["cluster-require-full-coverage=no"]) else { return };
+    let config = at(server.url.split(',').map(str::to_owned).collect(), RedisTopology::Cluster);
+    let tier = tier(&config);
+    let is_gone = |sought: &forebay::cache::Sought| {
+        let name = name(&config, &sought.key, 'e');
+        let node = at(vec![format!("redis://127.0.0.1:{}", server.member("node-1").port)], RedisTopology::Standalone);
+        async move { (ask::<u64>(&node, &[b"CLUSTER", b"KEYSLOT", &name]).await * 3 / 16_384) == 1 }
+    };
+    let (mut gone, mut left) = (Vec::new(), Vec::new());
+    while gone.len() < 5 || left.len() < 5 {
+        let sought = sought();
+        keep(&tier, &sought, "kept").await;
+        if is_gone(&sought).await { gone.push(sought) } else { left.push(sought) }
+    }
+    server.member("node-2").signal("KILL");
+    // Until everybody knows.
+    let begun = Instant::now();
+    while get(&tier, &gone[0]).await != Err(LookupOutcome::Failed) {
+        assert!(begun.elapsed() < AMPLE, "it is still asked");
+    }
+    for left in left.iter().cycle().take(40) {
+        for gone in &gone {
+            assert_eq!(get(&tier, gone).await, Err(LookupOutcome::Failed));
+            let Leased::Fill { lease: None, outcome, .. } = lease(&tier, gone, AMPLE).await else {
+                panic!("it is away")
+            };
+            assert_eq!(outcome, LookupOutcome::Failed);
+            assert_eq!(tier.put(gone.clone(), answer("lost")), StoreOutcome::Stored);
+            tier.flush().await;
+        }
+        assert_eq!(get(&tier, left).await.as_deref(), Ok("kept"));
+        assert!(matches!(lease(&tier, left, AMPLE).await, Leased::Found { .. }));
+        keep(&tier, left, "kept").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_node_of_a_cluster_keeps_nobody_from_the_others() {
+    others_are_found_without_a_break("KILL").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_node_of_a_cluster_keeps_nobody_from_the_others() {
+    others_are_found_without_a_break("STOP").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_moves_to_another_node_of_a_cluster_is_followed() {
+    let Some(server) = PrivateServer::redis_cluster(&[]) else { return };
+    let config = at(server.url.split(',').map(str::to_owned).collect(), RedisTopology::Cluster);
+    let (tier, sought) = (tier(&config), sought());
+    keep(&tier, &super::ground::sought(), "so that it knows the nodes").await;
+    let nodes: Vec<_> = ["node-1", "node-2", "node-3"]
+        .map(|node| at(vec![format!("redis://127.0.0.1:{}", server.member(node).port)], RedisTopology::Standalone))
+        .into();
+    let slot = ask::<u64>(&nodes[0], &[b"CLUSTER", b"KEYSLOT", &name(&config, &sought.key, 'e')]).await;
+    let from = (slot * 3 / 16_384) as usize;
+    let to = (from + 1) % 3;
+    let (from_id, to_id): (String, String) =
+        (ask(&nodes[from], &[b"CLUSTER", b"MYID"]).await, ask(&nodes[to], &[b"CLUSTER", b"MYID"]).await);
+    let text_of_slot = slot.to_string();
+    let set = async |node: usize, how: &str, id: &str| {
+        let words: [&[u8]; 5] = [b"CLUSTER", b"SETSLOT", text_of_slot.as_bytes(), how.as_bytes(), id.as_bytes()];
+        ask::<Value>(&nodes[node], &words).await
+    };
+    set(to, "IMPORTING", &from_id).await;
+    set(from, "MIGRATING", &to_id).await;
+    // The old node has nothing of the slot any more, and names the new one for this time only.
+    keep(&tier, &sought, "on its way").await;
+    assert_eq!(get(&tier, &sought).await.as_deref(), Ok("on its way"));
+    for node in [to, from, (to + 1) % 3] {
+        set(node, "NODE", &to_id).await;
+    }
+    for _ in 0..20 {
+        assert_eq!(get(&tier, &sought).await.as_deref(), Ok("on its way"));
+    }
+    assert!(matches!(lease(&tier, &sought, AMPLE).await, Leased::Found { .. }), "scripts follow, too");
+    keep(&tier, &sought, "there").await;
+    assert_eq!(get(&tier, &sought).await.as_deref(), Ok("there"));
 }

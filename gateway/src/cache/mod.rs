@@ -35,7 +35,7 @@ mod tiers;
 
 pub use epochs::{EpochTable, Epochs, SLOTS, Stamp, Tag};
 pub use etag::ETag;
-pub use far::{FarStatistics, FarTier};
+pub use far::{FarStatistics, FarTier, Purpose};
 pub use flight::{Flights, Joined, Lead, Seat};
 pub use groups::Groups;
 pub use inspect::{Sighted, Sighting};

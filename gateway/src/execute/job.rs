@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    LegMemo, Midway, OperatorRun, Surprise, Trace,
+    LegMemo, Midway, OperatorRun, Surprise, Timed, Trace,
     legs::{Prefix, RankedLeg},
 };
 use crate::{
@@ -90,9 +90,9 @@ pub struct Ranked {
     /// Anchors that the graph does not know.
     pub unknown: Vec<NodeRef>,
     /// A graph leg that ran.
-    pub reach: Option<Arc<Reach>>,
+    pub reach: Option<Timed<Arc<Reach>>>,
     /// A vector leg that ran under the filter alone.
-    pub list: Option<RankedList>,
+    pub list: Option<Timed<RankedList>>,
 }
 
 /// Where ranked candidates come from.
@@ -153,14 +153,15 @@ impl Job<'_> {
         &self,
         why: Surprise,
         planned: Arc<Planned>,
-        reach: Option<Arc<Reach>>,
+        reach: Option<Timed<Arc<Reach>>>,
     ) -> Result<Ranked, BackendError> {
         self.trace.replan(why, planned.clone());
-        let held = Held { reach: reach.clone().or_else(|| self.held.reach.clone()), list: self.held.list.clone() };
+        let known = reach.as_ref().map(|reach| reach.made.clone());
+        let held = Held { reach: known.or_else(|| self.held.reach.clone()), list: self.held.list.clone() };
         let job = Job { held: &held, midway: None, ..*self };
         let mut ranked = Box::pin(job.run(planned.plan())).await?;
         if let Some(reach) = reach {
-            ranked.unknown.clone_from(&reach.unknown);
+            ranked.unknown.clone_from(&reach.made.unknown);
             ranked.reach = Some(reach);
         }
         Ok(ranked)
@@ -189,13 +190,13 @@ impl Job<'_> {
         let (reach, warmed) = futures_util::join!(self.ids(ids), warm);
         warmed?;
         let reach = reach?;
-        if let Some(planned) = self.after_reach(ids, &reach) {
+        if let Some(planned) = self.after_reach(ids, &reach.made) {
             return self.elsewhere(Surprise::Reach, planned, Some(reach)).await;
         }
-        let Filled::Done(mut ranked) = self.fill(&source, Gate::Member(&reach.ids), first).await? else {
+        let Filled::Done(mut ranked) = self.fill(&source, Gate::Member(&reach.made.ids), first).await? else {
             return Err(self.impossible("only checks of candidates go elsewhere"));
         };
-        ranked.unknown.clone_from(&reach.unknown);
+        ranked.unknown.clone_from(&reach.made.unknown);
         ranked.reach = matches!(ids, Operator::Reach).then_some(reach);
         Ok(ranked)
     }
@@ -203,10 +204,10 @@ impl Job<'_> {
     /// A search among the reached ids.
     async fn restricted(&self, root: &Operator, ids: &Operator, access: Access) -> Result<Ranked, BackendError> {
         let reach = self.ids(ids).await?;
-        if let Some(planned) = self.after_reach(ids, &reach) {
+        if let Some(planned) = self.after_reach(ids, &reach.made) {
             return self.elsewhere(Surprise::Reach, planned, Some(reach)).await;
         }
-        let search = self.search(access, Some(reach.ids.clone()), false);
+        let search = self.search(access, Some(reach.made.ids.clone()), false);
         let need = self.query.need();
         let started = Instant::now();
         let leg = RankedLeg::new(search);
@@ -214,7 +215,7 @@ impl Job<'_> {
         self.trace.record(OperatorRun {
             operator: root.name(),
             access: Some(access),
-            rows_in: reach.ids.len() as u64,
+            rows_in: reach.made.ids.len() as u64,
             rows_out: prefix.hits.len() as u64,
             examined: prefix.examined,
             calls: prefix.calls,
@@ -223,7 +224,7 @@ impl Job<'_> {
         });
         let hits: Vec<Hit> = prefix.hits.into_iter().filter(|hit| self.reaches_threshold(hit)).collect();
         self.progress.publish(&hits);
-        let unknown = reach.unknown.clone();
+        let unknown = reach.made.unknown.clone();
         let reach = matches!(ids, Operator::Reach).then_some(reach);
         Ok(Ranked { hits, unknown, reach, list: None })
     }
@@ -296,11 +297,13 @@ impl Job<'_> {
     }
 
     /// The reached ids, from the cache, from another query of the batch, or from the store.
-    async fn ids(&self, operator: &Operator) -> Result<Arc<Reach>, BackendError> {
+    async fn ids(&self, operator: &Operator) -> Result<Timed<Arc<Reach>>, BackendError> {
         let started = Instant::now();
         let mut calls = 0;
         let reach = if matches!(operator, Operator::CachedReach) {
-            self.held.reach.clone().ok_or_else(|| self.impossible("the plan uses a cached reach that is not there"))?
+            let held = self.held.reach.clone();
+            let made = held.ok_or_else(|| self.impossible("the plan uses a cached reach that is not there"))?;
+            Timed { made, took: Duration::ZERO }
         } else {
             let (Some(graph), Some(request)) = (&self.collection.graph, self.request) else {
                 return Err(self.impossible("the plan walks a graph that is not there"));
@@ -310,7 +313,9 @@ impl Job<'_> {
                 .get_or_try_init(|| async {
                     self.trace.graph_call();
                     calls = 1;
-                    graph.reach(self.ctx, request).await.map(Arc::new)
+                    let begun = Instant::now();
+                    let reach = graph.reach(self.ctx, request).await.map(Arc::new);
+                    reach.map(|made| Timed { made, took: begun.elapsed() })
                 })
                 .await?
                 .clone()
@@ -319,8 +324,8 @@ impl Job<'_> {
             operator: operator.name(),
             access: None,
             rows_in: 0,
-            rows_out: reach.ids.len() as u64,
-            examined: if calls > 0 { reach.examined } else { 0 },
+            rows_out: reach.made.ids.len() as u64,
+            examined: if calls > 0 { reach.made.examined } else { 0 },
             calls,
             spent: started.elapsed(),
             own: started.elapsed(),
@@ -402,10 +407,12 @@ impl Job<'_> {
                 exact: list.exact,
                 examined: 0,
                 calls: 0,
+                took: Duration::ZERO,
             }),
             Source::List { list, refilter: true } => {
                 let ids: Vec<_> = list.hits.iter().map(|hit| hit.id.clone()).collect();
                 self.trace.vector_call();
+                let begun = Instant::now();
                 let space = match self.ranking {
                     Ranking::Similarity { space, .. } => Some(*space),
                     Ranking::ById => None,
@@ -413,7 +420,8 @@ impl Job<'_> {
                 let passes = self.collection.entities.matching(self.ctx, &ids, self.filter, space).await?;
                 let hits = list.hits.iter().zip(passes).filter(|(_, pass)| *pass).map(|(hit, _)| hit.clone()).collect();
                 let examined = ids.len() as u64;
-                Ok(Prefix { hits, exhausted: list.exhausted, exact: list.exact, examined, calls: 1 })
+                let (exhausted, exact, took) = (list.exhausted, list.exact, begun.elapsed());
+                Ok(Prefix { hits, exhausted, exact, examined, calls: 1, took })
             }
         }
     }
@@ -511,11 +519,12 @@ impl Job<'_> {
     }
 
     /// What a live leg under the filter alone has given: a list for the cache.
-    async fn finished_list(&self, source: &Source<'_>) -> Option<RankedList> {
+    async fn finished_list(&self, source: &Source<'_>) -> Option<Timed<RankedList>> {
         let (Source::Leg(leg), Ranking::Similarity { .. }) = (source, self.ranking) else { return None };
         let given = leg.so_far().await;
         let (exhausted, exact) = (given.exhausted, given.exact);
-        Some(RankedList { filter: self.filter.clone(), hits: given.hits.into(), exhausted, exact })
+        let made = RankedList { filter: self.filter.clone(), hits: given.hits.into(), exhausted, exact };
+        Some(Timed { made, took: given.took })
     }
 }
 

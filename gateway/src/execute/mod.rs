@@ -13,6 +13,6 @@ mod trace;
 
 pub use enrich::{Enriched, enrich};
 pub use job::{Held, Job, Progress, Ranked};
-pub use legs::{Began, LegMemo};
+pub use legs::{Began, LegMemo, Timed};
 pub use midway::{Midway, Surprise};
 pub use trace::{OperatorRun, Trace};

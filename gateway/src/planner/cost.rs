@@ -187,14 +187,21 @@ impl Pricer<'_> {
                 let taken = self.wanted().max((*first as f64).min(self.estimates.rows));
                 let ahead = if gated { self.vector.ahead.max(1.0) } else { 1.0 };
                 let exact = self.vector_call((taken * ahead).min(passing.max(taken)));
+                let searched = || {
+                    exact.then(self.filtered()).then(self.score(passing)).scaled(self.searches(*first as f64, taken))
+                };
                 match (access, self.vector.filtering) {
-                    (Access::RankThenFilter, _) if self.input.ann.is_some() => {
-                        self.vector_call(taken).then(self.approximate(taken))
+                    (Access::RankThenFilter, filtering) if self.input.ann.is_some() => {
+                        let by_rank = self.vector_call(taken).then(self.approximate(taken));
+                        // A server that goes its own way takes the filter's index where that lets little through.
+                        match filtering {
+                            Filtering::ItsOwnWay => {
+                                Some(searched()).filter(|other| other.us < by_rank.us).unwrap_or(by_rank)
+                            }
+                            Filtering::AsTold => by_rank,
+                        }
                     }
-                    (Access::FilterThenRank, _) | (_, Filtering::ItsOwnWay) => exact
-                        .then(self.filtered())
-                        .then(self.score(passing))
-                        .scaled(self.searches(*first as f64, taken)),
+                    (Access::FilterThenRank, _) | (_, Filtering::ItsOwnWay) => searched(),
                     (Access::RankThenFilter | Access::IdsThenFilter, Filtering::AsTold) => {
                         let passed = taken / self.estimates.selectivity.likely.max(1e-9);
                         exact.then(self.score(self.estimates.rows)).then(self.test(passed.min(self.estimates.rows)))

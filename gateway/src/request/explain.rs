@@ -10,13 +10,11 @@ use super::{
     plan::Prepared,
     shape,
 };
-use crate::{
-    cache::{LookupOutcome, Tier},
-    planner::{PlanReport, RegretReport},
-};
+use crate::planner::{PlanReport, RegretReport};
 
 impl Life<'_> {
-    /// `/v1/explain`: the plan, and what the cache would have said; nothing is run but what planning needs.
+    /// `/v1/explain`: the plan, and what the cache would have said; nothing is run but what planning needs, and no
+    /// tier is any different afterwards.
     pub(super) async fn explain(&mut self, understood: &Understood) -> Reply {
         let token = CancellationToken::new();
         let _cancel = token.clone().drop_guard();
@@ -26,14 +24,8 @@ impl Life<'_> {
         let _ = self.lookup(&understood.key, options, Instant::now());
         let prepared = self.plan(understood, &ctx).await?;
         let started = Instant::now();
-        let (tiers, most) = (&self.state.tiers, self.most_stale(options));
-        let near = tiers.near_answer(&understood.key, started, most).err().map(|none| none.outcome);
-        let mut outcomes = vec![(Tier::L1, near.unwrap_or(LookupOutcome::Hit))];
-        if near.is_some() {
-            let sought = understood.sought(understood.key);
-            let look = tiers.far_answer(&sought, &self.wish(understood, false, None)).await;
-            outcomes.extend(look.reports.iter().flatten().map(|report| (report.tier, report.lookup)));
-        }
+        let (sought, policy) = (understood.sought(understood.key), &understood.collection.cache);
+        let outcomes = self.state.tiers.told(&sought, policy, self.most_stale(options)).await;
         let report = self.plan_report(understood, &prepared);
         let body = shape::explanation(report, &outcomes)?;
         self.spent(Step::Shape, started);

@@ -8,13 +8,16 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
 use planner_model::LatencyModel;
 use tokio::sync::Semaphore;
 
 use super::{
-    Endpoint, Incoming, Inspected, Planning, PlanningSettings, Reply, batch, inspect, life::Life, wait::Outcome,
+    Endpoint, Incoming, Inspected, Planning, PlanningSettings, Reply, batch, inspect,
+    life::Life,
+    recall::{Recalled, recall},
+    wait::Outcome,
 };
 use crate::{
     cache::{
@@ -171,12 +174,25 @@ impl Gateway {
 
     /// The life of one query.
     pub async fn answer(&self, incoming: Incoming) -> Reply {
-        let state = self.state.load_full();
-        let legs: Arc<LegMemo> = Arc::default();
-        let mut life = Life::new(&state, &incoming, &legs);
-        let reply = life.of_body().await;
-        self.metrics.query_finished(&life.finished(&reply));
-        reply
+        let (state, looked) = {
+            let state = self.state.load();
+            match recall(&state, &incoming) {
+                Ok(Recalled { answer, finished }) => {
+                    self.metrics.query_finished(&finished);
+                    return Ok(answer);
+                }
+                Err(looked) => (Guard::into_inner(state), looked),
+            }
+        };
+        // In a box: what a long life needs is much, and would be carried about with every short one.
+        Box::pin(async move {
+            let legs: Arc<LegMemo> = Arc::default();
+            let mut life = Life::new(&state, &incoming, &legs);
+            let reply = life.of_body(looked).await;
+            self.metrics.query_finished(&life.finished(&reply));
+            reply
+        })
+        .await
     }
 
     /// The life of a batch: `{"queries": […]}`, each succeeding or failing alone. The body of the answer.

@@ -2,8 +2,9 @@
 //!
 //! `understand` → `key` → `lookup` → `wait` → `plan` → `execute` → `shape` → `admit`
 //!
-//! Each step is one function below, in this order (`wait` is in [`super::wait`], `plan` in [`super::plan`]). An exact repeat of a request skips
-//! `understand` and `key`; a hit ends the life at `lookup`. What several requests wait for has a life of its own.
+//! Each step is one function below, in this order (`wait` is in [`super::wait`], `plan` in [`super::plan`]). A hit ends the life
+//! at `lookup`; an exact repeat of a request begins there, and if it is a hit, it never gets here ([`super::recall`]). What
+//! several requests wait for has a life of its own.
 
 use std::{
     sync::Arc,
@@ -14,8 +15,13 @@ use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answer, Endpoint, Finished, Incoming, LegCalls, Refresh, Reply, Saved, Step, Timing, gateway::State, keys,
-    plan::Prepared, shape, wait::Turn,
+    Answer, Endpoint, Finished, Incoming, LegCalls, Refresh, Reply, Saved, Step, Timing,
+    gateway::State,
+    keys,
+    plan::Prepared,
+    recall::{Fresh, Looked, look},
+    shape,
+    wait::Turn,
 };
 use crate::{
     backend::{BackendError, CallContext, ReachRequest},
@@ -108,31 +114,24 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// From the bytes of a body.
-    pub(super) async fn of_body(&mut self) -> Reply {
-        self.of_bytes().await.map(|answer| self.conditional(answer))
+    /// From the bytes of a body. `looked` is what [recall](super::recall) found already.
+    pub(super) async fn of_body(&mut self, looked: Option<Looked>) -> Reply {
+        let looked = looked.map(|looked| {
+            self.report = Some(looked.report);
+            self.priority = looked.priority;
+            self.timing = looked.timing;
+            looked.none
+        });
+        self.of_bytes(looked).await.map(|answer| self.incoming.conditional(answer))
     }
 
-    async fn of_bytes(&mut self) -> Reply {
-        let (mut started, mut looked) = (Instant::now(), None);
+    async fn of_bytes(&mut self, looked: Option<NoneFresh>) -> Reply {
         let incoming = self.incoming;
         let (principal, endpoint, body) = (&*incoming.principal, incoming.endpoint, &incoming.body);
-        if let Some(remembered) = self.state.memo.get(principal, endpoint, body) {
-            let looking = self.spent(Step::Understand, started);
-            match self.lookup(&remembered.key, &remembered.options, looking) {
-                Ok((answer, early)) => {
-                    if early {
-                        self.refresh = self.refresh_body();
-                    }
-                    return Ok(answer);
-                }
-                Err(none) => looked = Some(none),
-            }
-            started = Instant::now();
-        }
-        let json = query::read_json(&incoming.body, JsonLimits::default())?;
+        let started = Instant::now();
+        let json = query::read_json(body, JsonLimits::default())?;
         let understood = Arc::new(self.understand(&json, started)?);
-        let remembered = Remembered { key: understood.key, options: understood.options.clone() };
+        let remembered = Remembered::new(understood.key, &understood.options);
         self.state.memo.insert(principal, endpoint, body, remembered);
         self.of_understood(&understood, looked).await
     }
@@ -238,23 +237,12 @@ impl<'a> Life<'a> {
         options: &Options,
         started: Instant,
     ) -> Result<(Answer, bool), NoneFresh> {
-        let explained = options.explain != Explain::None || self.incoming.endpoint == Endpoint::Explain;
-        let wanted = !explained && options.plan.is_none() && self.cache_mode(options).reads();
-        let outcome = if wanted {
-            self.state.tiers.near_answer(key, started, self.most_stale(options))
-        } else {
-            Err(LookupOutcome::Bypassed.into())
-        };
-        let (lookup, ttl) = match &outcome {
-            Ok((_, left)) => (LookupOutcome::Hit, i64::try_from(left.as_secs()).ok()),
-            Err(none) => (none.outcome, None),
-        };
+        let (report, found) = look(self.state, self.incoming, key, options, started);
         let collapsed = self.report.is_some_and(|report| report.collapsed);
-        self.report = Some(CacheReport { ttl, collapsed, ..CacheReport::of(Tier::L1, lookup) });
+        self.report = Some(CacheReport { collapsed, ..report });
         self.priority = self.priority(options);
         self.spent(Step::Lookup, started);
-        let (stored, left) = outcome?;
-        let early = self.cache_mode(options).writes() && is_due(stored.cost, left);
+        let Fresh { stored, early } = found?;
         self.saved = Some(Saved { tier: Tier::L1, cost: stored.cost });
         Ok((self.served(stored, started), early))
     }
@@ -379,14 +367,15 @@ impl<'a> Life<'a> {
         let (cost, policy, stamp) = (started.elapsed(), &understood.collection.cache, &began.stamp);
         if writes && !executed.partial {
             // That there is nothing is not known for as long as what there is.
-            if let Some(reach) = executed.ranked.reach.as_ref().filter(|reach| !reach.ids.is_empty()) {
+            if let Some(reach) = executed.ranked.reach.as_ref().filter(|reach| !reach.made.ids.is_empty()) {
                 let sought = understood.sought(prepared.reach_key);
-                let made = Made { sought: &sought, created: started, cost, stamp, policy };
-                tiers.admit_stage(&made, &Stage::Reach(reach.clone()));
+                let made = Made { sought: &sought, created: started, cost: reach.took, stamp, policy };
+                tiers.admit_stage(&made, &Stage::Reach(reach.made.clone()));
             }
-            if let Some(list) = executed.ranked.list.as_ref().filter(|list| !list.hits.is_empty()) {
+            if let Some(list) = executed.ranked.list.as_ref().filter(|list| !list.made.hits.is_empty()) {
                 let sought = understood.sought(prepared.list_key);
-                tiers.admit_list(&Made { sought: &sought, created: started, cost, stamp, policy }, list);
+                let made = Made { sought: &sought, created: started, cost: list.took, stamp, policy };
+                tiers.admit_list(&made, &list.made);
             }
         }
         let body = bytes::Bytes::from(body);
@@ -441,12 +430,6 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Without its body where this caller has it already.
-    fn conditional(&self, answer: Answer) -> Answer {
-        let known = answer.etag.is_some_and(|etag| self.incoming.hints.if_none_match.contains(&etag));
-        if known { Answer { body: bytes::Bytes::new(), not_modified: true, ..answer } } else { answer }
-    }
-
     /// What telemetry is told.
     pub(super) fn finished(&self, reply: &Reply) -> Finished {
         Finished {
@@ -474,14 +457,6 @@ impl<'a> Life<'a> {
         self.timing.add(step, now.saturating_duration_since(started));
         now
     }
-}
-
-/// Whether an answer is made anew already now, so that nobody has to wait when its time is over: the nearer that is,
-/// measured in what it costs, the likelier ("optimal probabilistic cache stampede prevention", Vattani, Chierichetti and
-/// Lowenstein, VLDB 2015, with β = 1).
-fn is_due(cost: Duration, left: Duration) -> bool {
-    // Beyond it the chance is below 1 in 20,000, and nearly all hits are.
-    left < cost.saturating_mul(10) && left.as_secs_f64() < cost.as_secs_f64() * -rand::random::<f64>().max(1e-9).ln()
 }
 
 /// The outcome of work whose stores mind the deadline, so that they say which backend was late; `None` if they do not.

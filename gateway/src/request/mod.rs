@@ -1,4 +1,4 @@
-//! A query's life: [`Gateway`] is what the outside calls, `life` is the life itself in one file, `resolve` and `shape` are
+//! A query's life: [`Gateway`] is what the outside calls, `recall` is the short life of a repeat, `life` is any other in one file, `resolve` and `shape` are
 //! what it does before the plan and after the run.
 
 mod batch;
@@ -13,6 +13,7 @@ mod observe;
 mod plan;
 mod planning;
 mod probe;
+mod recall;
 mod resolve;
 mod shape;
 mod sheddable;

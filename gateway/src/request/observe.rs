@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     backend::CallContext,
-    execute::Trace,
+    cache::RankedList,
+    execute::{Timed, Trace},
     planner::{Choice, Observation, experience::Found},
     problem::{Code, Problem},
 };
@@ -61,10 +62,10 @@ impl Life<'_> {
 fn found(understood: &Understood, prepared: &Prepared, executed: &Executed) -> Found {
     let items = u32::try_from(executed.items.len()).unwrap_or(u32::MAX);
     // A list that came to its end holds everything that passes the filter, but for what was left out by name.
-    let whole = |list: &&crate::cache::RankedList| list.exhausted && prepared.resolved.excluded.is_empty();
+    let whole = |list: &&Timed<RankedList>| list.made.exhausted && prepared.resolved.excluded.is_empty();
     let rows = prepared.planned.estimates.rows;
     let list = executed.ranked.list.as_ref().filter(whole).filter(|_| understood.query.vector.is_some());
-    Found { selectivity: list.filter(|_| rows > 0.0).map(|list| (list.hits.len() as f64 / rows).min(1.0)), items }
+    Found { selectivity: list.filter(|_| rows > 0.0).map(|list| (list.made.hits.len() as f64 / rows).min(1.0)), items }
 }
 
 /// A run in short.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     backend::{CallContext, GraphStatistics, VectorStatistics},
-    cache::Digest,
+    cache::{Digest, Purpose},
     execute::{Held, Midway},
     planner::{Choice, Down, Forced, Input, ListProbe, Operator, Planned, Probe, Waits},
     problem::{Code, Problem},
@@ -64,8 +64,8 @@ impl Life<'_> {
             trace: &self.trace,
             legs: self.legs,
             tiers: &self.state.tiers,
-            read: mode.reads(),
-            write: mode.writes(),
+            read: mode.reads().then(|| self.purpose()),
+            write: mode.writes() && self.purpose() == Purpose::Serve,
         };
         let resolved = until_late(ctx, resolver.resolve(query)).await.unwrap_or_else(|| Err(out_of_time()))?;
         let filter = Filter::and([query.filter.clone(), forced.clone()]);
@@ -74,7 +74,8 @@ impl Life<'_> {
         // Probe the cache first: what is there decides more than any estimate.
         let (held, held_since) = if mode.reads() {
             let most = self.most_stale(options);
-            probe::held(&self.state.tiers, understood, &resolved, &filter, (reach_key, list_key), most).await
+            probe::held(&self.state.tiers, understood, &resolved, &filter, (reach_key, list_key), most, self.purpose())
+                .await
         } else {
             (Held::default(), None)
         };

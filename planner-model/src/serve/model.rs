@@ -1,5 +1,7 @@
 //! A model as it was loaded.
 
+use std::fmt;
+
 use super::duel::{Contestant, Duel, PairInput};
 use super::forest::{Forest, Inputs};
 use crate::Feature;
@@ -63,7 +65,7 @@ pub(crate) struct PlanModel {
 }
 
 /// A trained model: a latency forest per plan and, mostly, a duel forest. Made by [`Model::decode`] or by training.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Model {
     pub(crate) manifest: Manifest,
     pub(crate) plans: Box<[PlanModel]>,
@@ -71,6 +73,13 @@ pub struct Model {
     pub(crate) golden: Vec<crate::file::Golden>,
     pub(crate) near_tie: f32,
     pub(crate) checksum: [u8; 32],
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (trees, nodes) = self.size();
+        f.debug_struct("Model").field("id", &self.id()).field("trees", &trees).field("nodes", &nodes).finish()
+    }
 }
 
 impl Model {
@@ -87,8 +96,11 @@ impl Model {
         if self.manifest.relative {
             ln_ms += analytic_ln_ms(features);
         }
-        // A value that is not finite is in no range.
-        let outside = plan.ranges.iter().zip(features).position(|([low, high], x)| !(low..=high).contains(&x));
+        // All are looked at without a branch; which one it is, is asked only if there is one.
+        let is_outside = |([low, high], x): (&[f32; 2], &f32)| !((*x >= *low) & (*x <= *high));
+        let pairs = || plan.ranges.iter().zip(features);
+        let any = pairs().fold(false, |any, pair| any | is_outside(pair));
+        let outside = if any { pairs().position(is_outside) } else { None };
         Some(LatencyEstimate {
             ln_ms: ln_ms as f32,
             sd: spread.variance.sqrt().max(LEAST_SD) as f32,

@@ -20,6 +20,7 @@ mod regret;
 mod run;
 pub mod scoring;
 mod settings;
+pub mod synthetic;
 mod tree;
 
 pub use data::{Observation, Observations};

@@ -17,7 +17,7 @@ pub struct Chosen {
     pub ln_regret: f64,
 }
 
-/// Chooses for each query with at least two candidates among these rows. `fallback_ln_ms` predicts candidates of plans that
+/// Chooses for each query with at least two candidates among these rows, which must exist. `fallback_ln_ms` predicts candidates of plans that
 /// the model has no forest of.
 pub fn choices(
     model: &Model,

@@ -201,8 +201,7 @@ impl Run<'_> {
             let value = |index: usize, feature: usize| self.data.features(row(index))[feature];
             let width = Feature::ALL.len();
             let forest = LatencyForest::fit(&targets, weighted.then_some(&weights[..]), width, value, &settings);
-            let flat = forest.flatten(width).map_err(|fault| unsound(&self.data.plans()[plan], fault))?;
-            Ok((flat, Vec::new()))
+            Ok((flat(&forest, &self.data.plans()[plan])?, Vec::new()))
         };
         let (forest, _) = keep(self.settings.checkpoint.as_deref(), &key, build)?;
         Ok(Some(forest))
@@ -216,8 +215,7 @@ impl Run<'_> {
             let pairs = Pairs::of_queries(self.data, &queries)?;
             let seed = derive_seed(&self.seed(), "duels", 0);
             let forest = DuelForest::fit(&pairs, settings, &seed, self.settings.threads)?;
-            let flat = forest.flatten().map_err(|fault| unsound("duels", fault))?;
-            Ok((flat, forest.inputs().to_vec()))
+            Ok((flat_duel(&forest)?, forest.inputs().to_vec()))
         };
         keep(self.settings.checkpoint.as_deref(), &key, build).map(Some)
     }
@@ -341,6 +339,16 @@ impl Run<'_> {
         });
         hasher.finalize().into()
     }
+}
+
+/// The latency forest of a plan as it is served.
+pub(super) fn flat(forest: &LatencyForest, plan: &str) -> Result<Forest, TrainError> {
+    forest.flatten(Feature::ALL.len()).map_err(|fault| unsound(plan, fault))
+}
+
+/// The duel forest as it is served.
+pub(super) fn flat_duel(forest: &DuelForest) -> Result<Forest, TrainError> {
+    forest.flatten().map_err(|fault| unsound("duels", fault))
 }
 
 fn unsound(whose: &str, fault: NodeFault) -> TrainError {

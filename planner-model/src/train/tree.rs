@@ -102,7 +102,7 @@ impl Fit<Array2<f64>, Array1<LogNs>, Error> for VarTreeParams {
             return Err(Error::Parameters("a feature is not finite".into()));
         }
         let bins = Bins::new(records.nrows(), records.ncols(), |row, feature| records[(row, feature)] as f32);
-        let weights = dataset.weights().map(|weights| weights.to_vec());
+        let weights = dataset.weights().map(<[f32]>::to_vec);
         let targets: Vec<f64> = targets.iter().map(|target| target.ln()).collect();
         let rows = (0..records.nrows() as u32).collect();
         let soil = Soil { bins: &bins, targets: &targets, weights: weights.as_deref(), params: self };

@@ -5,6 +5,7 @@ mod conformance;
 mod equivalence;
 mod fine_print;
 mod ground;
+mod legs;
 mod lives;
 mod planning;
 mod tenants;

@@ -7,6 +7,8 @@ use super::{order::Order, uses::Uses};
 /// A slot, as often as it was filled: never 0.
 pub(super) type Handle = u64;
 
+/// With a digest for a key, as large as a cache line, and on one: it is cold when it is read.
+#[repr(align(64))]
 struct Kept<K, V> {
     key: K,
     value: V,
@@ -16,17 +18,13 @@ struct Kept<K, V> {
     density: f64,
 }
 
-struct Slot<K, V> {
-    /// How often it was filled, from 1.
-    generation: u32,
-    kept: Option<Kept<K, V>>,
-}
-
 /// Entries by key and by priority.
 pub(super) struct Shard<K, V> {
     /// Slots by hash.
     table: HashTable<u32>,
-    slots: Vec<Slot<K, V>>,
+    slots: Vec<Option<Kept<K, V>>>,
+    /// How often each slot was filled, from 1.
+    generations: Vec<u32>,
     free: Vec<u32>,
     order: Order,
     uses: Uses,
@@ -41,6 +39,7 @@ impl<K: Eq, V> Shard<K, V> {
         Self {
             table: HashTable::new(),
             slots: Vec::new(),
+            generations: Vec::new(),
             free: Vec::new(),
             order: Order::default(),
             uses: Uses::default(),
@@ -64,20 +63,21 @@ impl<K: Eq, V> Shard<K, V> {
 
     pub(super) fn get(&self, hash: u64, key: &K) -> Option<(&V, Handle)> {
         let slot = self.find(hash, key)?;
-        let Slot { generation, kept } = &self.slots[slot as usize];
-        kept.as_ref().map(|kept| (&kept.value, u64::from(*generation) << 32 | u64::from(slot)))
+        let generation = self.generations[slot as usize];
+        let kept = self.slots[slot as usize].as_ref()?;
+        Some((&kept.value, u64::from(generation) << 32 | u64::from(slot)))
     }
 
     fn find(&self, hash: u64, key: &K) -> Option<u32> {
-        let is_it = |slot: &u32| self.slots[*slot as usize].kept.as_ref().is_some_and(|kept| kept.key == *key);
+        let is_it = |slot: &u32| self.slots[*slot as usize].as_ref().is_some_and(|kept| kept.key == *key);
         self.table.find(hash, is_it).copied()
     }
 
     /// Counts a hit, unless what was hit is gone.
     pub(super) fn hit(&mut self, handle: Handle) {
         let (slot, generation) = (handle as u32, (handle >> 32) as u32);
-        let Some(Slot { generation: now, kept: Some(kept) }) = self.slots.get(slot as usize) else { return };
-        if *now == generation {
+        let Some(Some(kept)) = self.slots.get(slot as usize) else { return };
+        if self.generations[slot as usize] == generation {
             let uses = self.uses.count(kept.hash);
             self.order.set(slot, self.inflation + f64::from(uses) * kept.density);
         }
@@ -108,17 +108,19 @@ impl<K: Eq, V> Shard<K, V> {
         let kept = Some(Kept { key, value, hash, weight, density });
         let slot = match self.free.pop() {
             Some(slot) => {
-                let Slot { generation, .. } = self.slots[slot as usize];
-                self.slots[slot as usize] = Slot { generation: generation.wrapping_add(1).max(1), kept };
+                let generation = &mut self.generations[slot as usize];
+                *generation = generation.wrapping_add(1).max(1);
+                self.slots[slot as usize] = kept;
                 slot
             }
             None => {
-                self.slots.push(Slot { generation: 1, kept });
+                self.slots.push(kept);
+                self.generations.push(1);
                 self.slots.len() as u32 - 1
             }
         };
         let slots = &self.slots;
-        let hash_of = |slot: &u32| slots[*slot as usize].kept.as_ref().map_or(0, |kept| kept.hash);
+        let hash_of = |slot: &u32| slots[*slot as usize].as_ref().map_or(0, |kept| kept.hash);
         self.table.insert_unique(hash, slot, hash_of);
         self.order.set(slot, priority);
         self.weight += weight;
@@ -141,7 +143,7 @@ impl<K: Eq, V> Shard<K, V> {
     }
 
     fn empty(&mut self, slot: u32) -> Option<V> {
-        let kept = self.slots[slot as usize].kept.take()?;
+        let kept = self.slots[slot as usize].take()?;
         if let Ok(entry) = self.table.find_entry(kept.hash, |other| *other == slot) {
             entry.remove();
         }
@@ -154,7 +156,7 @@ impl<K: Eq, V> Shard<K, V> {
     /// Whether what is known of the entries in several places is one and the same.
     #[cfg(test)]
     pub(super) fn is_sound(&self) -> bool {
-        let kept = || self.slots.iter().filter_map(|slot| slot.kept.as_ref());
+        let kept = || self.slots.iter().flatten();
         self.weight <= self.capacity
             && self.weight == kept().map(|kept| kept.weight).sum::<u64>()
             && kept().all(|kept| self.find(kept.hash, &kept.key).is_some())
@@ -164,6 +166,6 @@ impl<K: Eq, V> Shard<K, V> {
 
     #[cfg(test)]
     pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
-        self.slots.iter().filter_map(|slot| slot.kept.as_ref()).map(|kept| &kept.key)
+        self.slots.iter().flatten().map(|kept| &kept.key)
     }
 }
