@@ -2,6 +2,8 @@
 
 use std::{path::Path, sync::Arc};
 
+use object_store::ObjectStore;
+
 use crate::{
     cache::{
         FarTier, Tiers,
@@ -17,6 +19,8 @@ use crate::{
 pub struct OpenTiers {
     /// All of them.
     pub tiers: Arc<Tiers>,
+    /// The object store of tier 3, where there is one: models lie beside its entries.
+    pub objects: Option<Arc<dyn ObjectStore>>,
     shared: Option<Arc<RedisCoherence>>,
 }
 
@@ -41,12 +45,14 @@ impl OpenTiers {
         let (coherence, owner) = coherence(cache, shared.clone());
         let mut far: Vec<Arc<dyn FarTier>> = Vec::new();
         far.extend(l2.clone().map(|tier| tier as Arc<dyn FarTier>));
+        let mut objects = None;
         if let Some(config) = &cache.l3 {
             let clock = coherence.clone();
             // Its paths are complete: they were resolved when the configuration was read.
             let open = if owner == Owner::This { L3::open_alone } else { L3::open };
             let tier = open(config, Path::new(""), Arc::new(move || clock.now()))
                 .map_err(|error| problem("l3", error.to_string()))?;
+            objects = Some(tier.objects());
             far.push(tier);
         }
         let tiers = Tiers::new(&cache.l1, far, coherence);
@@ -54,7 +60,7 @@ impl OpenTiers {
             Some(leases) => tiers.leasing(leases),
             None => tiers,
         };
-        Ok(Self { tiers: Arc::new(tiers), shared })
+        Ok(Self { tiers: Arc::new(tiers), objects, shared })
     }
 
     /// Writes what waits to be written, and says goodbye, so that no other gateway waits for this one.

@@ -6,10 +6,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Reply, Step,
-    life::{Life, Prepared, Understood},
+    life::{Life, Understood},
+    plan::Prepared,
     shape,
 };
-use crate::planner::PlanReport;
+use crate::planner::{PlanReport, RegretReport};
 
 impl Life<'_> {
     /// `/v1/explain`: the plan, and what the cache would have said; nothing is run but what planning needs, and no
@@ -35,7 +36,9 @@ impl Life<'_> {
         let mut cached = Vec::new();
         cached.extend(prepared.held.reach.as_ref().map(|_| "reach"));
         cached.extend(prepared.held.list.as_ref().map(|_| "list"));
-        let (query, schema) = (&understood.query, &understood.collection.schema);
-        PlanReport::new(&prepared.planned, query.print(schema), query.template(schema), cached)
+        let canonical = understood.query.print(&understood.collection.schema);
+        let regret = self.state.planning.experience().regret(prepared.planned.template.id);
+        let regret = regret.map(|(duels, regret)| RegretReport { duels, regret });
+        PlanReport::new(&prepared.planned, canonical, regret, cached)
     }
 }

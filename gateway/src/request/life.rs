@@ -2,9 +2,9 @@
 //!
 //! `understand` → `key` → `lookup` → `wait` → `plan` → `execute` → `shape` → `admit`
 //!
-//! Each step is one function below, in this order (`wait` is in [`super::wait`]). A hit ends the life at `lookup`; an exact
-//! repeat of a request begins there, and if it is a hit, it never gets here ([`super::recall`]). What several requests wait
-//! for has a life of its own.
+//! Each step is one function below, in this order (`wait` is in [`super::wait`], `plan` in [`super::plan`]). A hit ends the life
+//! at `lookup`; an exact repeat of a request begins there, and if it is a hit, it never gets here ([`super::recall`]). What
+//! several requests wait for has a life of its own.
 
 use std::{
     sync::Arc,
@@ -17,21 +17,21 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Answer, Endpoint, Finished, Incoming, LegCalls, Refresh, Reply, Saved, Step, Timing,
     gateway::State,
-    keys, probe,
+    keys,
+    plan::Prepared,
     recall::{Fresh, Looked, look},
-    resolve::{Resolved, Resolver},
     shape,
     wait::Turn,
 };
 use crate::{
     backend::{BackendError, CallContext, ReachRequest},
     cache::{
-        CacheReport, Digest, ETag, FarReports, FarStores, Groups, LookupOutcome, Made, NoneFresh, Purpose, Remembered,
-        Sought, Stage, Stamp, StoreOutcome, StoredAnswer, Tier, l2::FillLease,
+        CacheReport, Digest, ETag, FarReports, FarStores, Groups, LookupOutcome, Made, NoneFresh, Remembered, Sought,
+        Stage, Stamp, StoreOutcome, StoredAnswer, Tier, l2::FillLease,
     },
     catalog::{Collection, View},
-    execute::{Enriched, Held, Job, LegMemo, Progress, Ranked, Trace, enrich},
-    planner::{Down, Forced, Input, ListProbe, PlanKind, Planned, Probe, Waits},
+    execute::{Enriched, Job, LegMemo, Midway, Progress, Ranked, Trace, enrich},
+    planner::PlanKind,
     problem::{Code, Problem},
     query::{self, Explain, Filter, Json, JsonLimits, OnDeadline, Options, Priority, Query},
 };
@@ -51,7 +51,7 @@ pub(super) struct Life<'a> {
     pub(super) incoming: &'a Incoming,
     pub(super) legs: &'a Arc<LegMemo>,
     pub(super) timing: Timing,
-    trace: Trace,
+    pub(super) trace: Trace,
     pub(super) report: Option<CacheReport>,
     pub(super) far: FarReports,
     pub(super) plan: Option<PlanKind>,
@@ -90,23 +90,11 @@ pub(super) struct Began {
     pub(super) stamp: Stamp,
 }
 
-/// What will run.
-pub(super) struct Prepared {
-    resolved: Resolved,
-    filter: Filter,
-    pub(super) held: Held,
-    /// Since when the oldest held leg stands.
-    held_since: Option<Instant>,
-    reach_key: Digest,
-    list_key: Digest,
-    pub(super) planned: Arc<Planned>,
-}
-
 /// What came out of the backends.
-struct Executed {
-    items: Vec<Enriched>,
-    ranked: Ranked,
-    partial: bool,
+pub(super) struct Executed {
+    pub(super) items: Vec<Enriched>,
+    pub(super) ranked: Ranked,
+    pub(super) partial: bool,
 }
 
 impl<'a> Life<'a> {
@@ -203,10 +191,17 @@ impl<'a> Life<'a> {
             let retry_after = Some(BATCH_PAUSES);
             return Err(Problem { retry_after, ..Problem::new(Code::MemoryShort, "batch queries wait for memory") });
         }
-        let prepared = self.plan(understood, ctx).await?;
-        let executed = self.execute(understood, &prepared, ctx).await?;
+        let prepared = Arc::new(self.plan(understood, ctx).await?);
+        let started = Instant::now();
+        let executed = self.execute(understood, &prepared, ctx).await;
+        let duel = self.observe(understood, &prepared, &executed, ctx, started.elapsed());
+        let executed = executed?;
         let body = self.shape(understood, &prepared, &executed)?;
-        Ok(self.admit(understood, &prepared, &executed, body, began, lease))
+        let answer = self.admit(understood, &prepared, &executed, body, began, lease);
+        if let Some(duel) = duel {
+            self.hold(duel, understood, prepared);
+        }
+        Ok(answer)
     }
 
     /// **understand**: the body's names against the collection, and **key**: its canonical form under this principal.
@@ -258,78 +253,6 @@ impl<'a> Life<'a> {
         self.answer(stored.body, Some(stored.etag), age, stored.groups)
     }
 
-    /// **plan**: seeds and query vector, a probe of the cached stages, and the choice among the candidates.
-    pub(super) async fn plan(&mut self, understood: &Understood, ctx: &CallContext) -> Result<Prepared, Problem> {
-        let started = Instant::now();
-        let Understood { collection, view, forced, query, options, .. } = understood;
-        let mode = self.cache_mode(options);
-        let resolver = Resolver {
-            collection,
-            view,
-            forced,
-            ctx,
-            trace: &self.trace,
-            legs: self.legs,
-            tiers: &self.state.tiers,
-            read: mode.reads().then(|| self.purpose()),
-            write: mode.writes() && self.purpose() == Purpose::Serve,
-        };
-        let resolved = until_late(ctx, resolver.resolve(query)).await.unwrap_or_else(|| Err(out_of_time()))?;
-        let filter = Filter::and([query.filter.clone(), forced.clone()]);
-        let (reach_key, list_key) = keys::of_legs(collection, view, &resolved);
-
-        // Probe the cache first: what is there decides more than any estimate.
-        let (held, held_since) = if mode.reads() {
-            let most = self.most_stale(options);
-            probe::held(&self.state.tiers, understood, &resolved, &filter, (reach_key, list_key), most, self.purpose())
-                .await
-        } else {
-            (Held::default(), None)
-        };
-
-        let vectors = collection.entities.statistics();
-        let graph = collection.graph.as_ref().map(|graph| (graph.statistics(), graph.capabilities()));
-        let input = Input {
-            query,
-            filter: &filter,
-            dimensions: resolved.dimensions,
-            usable: usable(understood, &vectors),
-            ann: query.vector.as_ref().filter(|_| !query.exactly()).and_then(|clause| vectors.ann_of(clause.space)),
-            request: resolved.request.as_ref(),
-            vectors: &vectors,
-            graph: graph.as_ref().map(|(statistics, _)| &**statistics),
-            max_check: graph.as_ref().map_or(0, |(_, capabilities)| capabilities.max_check),
-            joined: collection.entities.rank_reached().is_some(),
-            probe: Probe {
-                reach: held.reach.as_ref().map(|reach| reach.ids.len() as u64),
-                list: held.list.as_ref().map(|list| ListProbe {
-                    length: list.hits.len(),
-                    exhausted: list.exhausted,
-                    filter: &list.filter,
-                    exact: list.exact,
-                }),
-            },
-            keeps: mode.keeps(),
-            down: Down {
-                vectors: !collection.entities.is_available(),
-                graph: collection.graph.as_ref().is_some_and(|graph| !graph.is_available()),
-            },
-            waits: Waits {
-                vectors: collection.entities.expected_wait(),
-                graph: collection.graph.as_ref().map(|graph| graph.expected_wait()).unwrap_or_default(),
-            },
-            forced: options.plan.map(|kind| Forced { kind, variant: options.variant }),
-            key: understood.key,
-        };
-        let planned = self.state.planner.plan(&input).map_err(|error| Problem {
-            pointer: Some("/options/plan".into()),
-            ..Problem::new(Code::PlanNotApplicable, error.to_string())
-        })?;
-        self.plan = Some(planned.plan().kind);
-        self.spent(Step::Plan, started);
-        Ok(Prepared { resolved, filter, held, held_since, reach_key, list_key, planned })
-    }
-
     /// **execute**: runs the plan and fetches what each result brings along.
     async fn execute(
         &mut self,
@@ -340,6 +263,7 @@ impl<'a> Life<'a> {
         let started = Instant::now();
         let Understood { collection, view, query, options, .. } = understood;
         let progress = Progress::default();
+        let midway = self.replanner(understood, prepared);
         let request = prepared.resolved.request.as_ref();
         let job = Job {
             collection,
@@ -355,6 +279,7 @@ impl<'a> Life<'a> {
             ctx,
             trace: &self.trace,
             progress: &progress,
+            midway: midway.as_ref().map(|midway| midway as &dyn Midway),
         };
         let whole = async {
             let ranked = job.run(prepared.planned.plan()).await?;
@@ -434,7 +359,9 @@ impl<'a> Life<'a> {
         let outrun = self.legs.began().is_some_and(|legs| legs.moves != tiers.epochs().moves());
         let writes = wanted && !outrun && !self.state.is_retired();
         // An answer is as old as the oldest leg that it was made from.
-        let uses_cache = prepared.planned.plan().kind == PlanKind::CachedPartial;
+        let replanned = self.trace.replanned().map(|(_, planned)| planned);
+        let mut plans = std::iter::once(&prepared.planned).chain(replanned);
+        let uses_cache = plans.any(|planned| planned.plan().kind == PlanKind::CachedPartial);
         let created =
             if uses_cache { prepared.held_since.map_or(started, |since| since.min(started)) } else { started };
         let (cost, policy, stamp) = (started.elapsed(), &understood.collection.cache, &began.stamp);
@@ -533,7 +460,7 @@ impl<'a> Life<'a> {
 }
 
 /// The outcome of work whose stores mind the deadline, so that they say which backend was late; `None` if they do not.
-async fn until_late<T>(ctx: &CallContext, work: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn until_late<T>(ctx: &CallContext, work: impl Future<Output = T>) -> Option<T> {
     let mut work = std::pin::pin!(work);
     let outcome = tokio::time::timeout_at((ctx.deadline + LATEST).into(), &mut work).await;
     // On a busy machine it may have been asked for the last time before the deadline.
@@ -542,12 +469,4 @@ async fn until_late<T>(ctx: &CallContext, work: impl Future<Output = T>) -> Opti
 
 pub(super) fn out_of_time() -> Problem {
     Problem::new(Code::DeadlineExceeded, "the deadline passed before the answer was complete")
-}
-
-/// Entities that can answer: those with a usable vector in the space that ranks, or in any.
-fn usable(understood: &Understood, statistics: &crate::backend::VectorStatistics) -> u64 {
-    match &understood.query.vector {
-        Some(clause) => statistics.usable.get(usize::from(clause.space)).copied().unwrap_or(statistics.rows),
-        None => statistics.usable.iter().copied().max().unwrap_or(statistics.rows),
-    }
 }

@@ -3,11 +3,15 @@
 
 mod batch;
 mod body;
+mod duel;
 mod explain;
 mod gateway;
 mod inspect;
 mod keys;
 mod life;
+mod observe;
+mod plan;
+mod planning;
 mod probe;
 mod recall;
 mod resolve;
@@ -25,4 +29,5 @@ pub use body::{
 };
 pub use gateway::{CacheStatistics, Gateway};
 pub use inspect::Inspected;
+pub use planning::{Planning, PlanningSettings};
 pub use types::{Answer, Endpoint, Finished, Hints, Incoming, LegCalls, Refresh, Reply, Saved, Step, Timing};

@@ -71,7 +71,7 @@ impl From<HoldoutArg> for Holdout {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let data = args.logs.load()?.data;
+    let data = args.logs.load()?;
     let mut parts = Vec::new();
     if let Some(file) = &args.model {
         let model = read(file)?;

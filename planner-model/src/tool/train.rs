@@ -47,8 +47,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let loaded = args.logs.load()?;
-    let data = &loaded.data;
+    let data = &args.logs.load()?;
     let mut settings = args.training.settings();
     settings.created.clone_from(&args.created);
     settings.card.insert("log_hash".into(), hex(&data.hash()).into());

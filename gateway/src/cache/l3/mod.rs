@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `v1/ab/cd/<key>` | an entry in the [stored format](super::format), by its key |
 //! | `dict/<digest>` | a dictionary that entries name |
+//! | `models/…` | models of the planner, which are not this tier's |
 //!
 //! Nothing is updated in place: an object is replaced by a newer one of the same key, or removed. So any number of gateways
 //! may share a store, and one that finds nothing, something damaged or nobody there has a miss. Writing is behind: a bounded
@@ -128,6 +129,11 @@ impl L3 {
     pub fn open_alone(config: &L3Config, base: &Path, clock: Clock) -> Result<Arc<Self>, L3Error> {
         let place = place::open(config, base)?;
         Ok(Self::over(place, config, clock, Writers::This))
+    }
+
+    /// The store itself, for what else gateways share: names that begin with `models/`.
+    pub fn objects(&self) -> Arc<dyn ObjectStore> {
+        self.inner.store.clone()
     }
 
     /// The tier over any store.

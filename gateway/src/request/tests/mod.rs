@@ -7,6 +7,7 @@ mod fine_print;
 mod ground;
 mod legs;
 mod lives;
+mod planning;
 mod tenants;
 mod tiers;
 mod watched;
