@@ -76,8 +76,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     if rows.is_empty() {
         return Err(Failure::Data("the log has no run that the model speaks of".into()));
     }
-    let head =
-        ["stream", "runs", "windows", "mean shift", "largest", "alarms", "first alarm after runs", "at ms"];
+    let head = ["stream", "runs", "windows", "mean shift", "largest", "alarms", "first alarm after runs", "at ms"];
     output::print(&table(&head, &rows))
 }
 

@@ -10,6 +10,7 @@ mod inspect;
 mod logs;
 mod output;
 mod promote;
+mod report;
 mod settings;
 mod sweep;
 mod tables;
@@ -37,6 +38,7 @@ enum Command {
     Inspect(inspect::Args),
     Compare(compare::Args),
     Drift(drift::Args),
+    Report(report::Args),
     Export(export::Args),
     Promote(promote::Promote),
     Rollback(promote::Rollback),
@@ -59,6 +61,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Inspect(args) => inspect::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Drift(args) => drift::run(args),
+        Command::Report(args) => report::run(args),
         Command::Export(args) => export::run(args),
         Command::Promote(args) => promote::promote(args),
         Command::Rollback(args) => promote::rollback(args),

@@ -98,7 +98,7 @@ fn about(data: &Dataset, words: Option<&str>) -> Json {
 fn judged(data: &Dataset, args: &Args) -> Json {
     let mut parts = serde_json::Map::new();
     for holdout in Holdout::ALL {
-        let part = match cross(data, holdout, usize::from(args.folds), &args.training) {
+        let part = match cross(data, holdout, usize::from(args.folds), &args.training, |_, _| {}) {
             Ok(judged) => {
                 let resamples = Resamples::new(&judged.cases, RESAMPLES, args.training.seed());
                 let ways = ["model", "analytic", "tuned rule", judged.ways[judged.fixed].name.as_str()];
