@@ -11,6 +11,8 @@ mod flight;
 mod gateway;
 #[path = "tiers/ground.rs"]
 mod ground;
+#[path = "tiers/objects.rs"]
+mod objects;
 #[path = "tiers/purge.rs"]
 mod purge;
 #[path = "tiers/separate.rs"]

@@ -126,6 +126,8 @@ codes! {
         "Wait as long as `Retry-After` says."
     MemoryShort "memory-short" 503 true "The gateway is short of memory"
         "Until there is room again only batch queries are refused, unless their answers are stored: `Retry-After` says when to try. Others are answered."
+    ModelRefused "model-refused" 422 false "The model is not put in place"
+        "On the admin listener only. The model in place stays; `detail` says why: the file is off, or the model does worse on the last queries."
     DeadlineExceeded "deadline-exceeded" 504 true "The deadline passed"
         "Ask for less, give more time with `options.deadline_ms`, or take what is there with `on_deadline: \"partial\"`."
     OnlyIfCached "only-if-cached" 504 true "No stored answer would do"

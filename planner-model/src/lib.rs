@@ -37,6 +37,19 @@ pub struct Prediction {
     pub us: f64,
     /// Latency that 95 % of such queries stay below, in microseconds, where the model knows.
     pub q95_us: Option<f64>,
+    /// Standard deviation of the latency's logarithm, where the model knows.
+    pub spread: Option<f64>,
+}
+
+/// Why a model says nothing of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// It has seen no run of this plan, or too few.
+    Untrained,
+    /// A feature is outside of what it was trained on.
+    Outside(Feature),
+    /// Too few of the runs that it was trained on are like this.
+    Thin,
 }
 
 /// Predicts how long a candidate plan will take. Must not allocate or wait: it is asked in the path of every query.
@@ -44,7 +57,18 @@ pub trait LatencyModel: Send + Sync {
     /// A name with a version, shown by `explain`.
     fn name(&self) -> &str;
 
-    /// The latency of a candidate of one plan kind, or `None` where the model knows too little and the next one down is to
-    /// be asked. `plan` is the kind's index in the gateway's list of plan kinds.
-    fn predict(&self, plan: usize, features: &Features) -> Option<Prediction>;
+    /// The latency of a candidate of one plan kind, or why the next model down is to be asked. `plan` is the kind's index in
+    /// the gateway's list of plan kinds.
+    fn predict(&self, plan: usize, features: &Features) -> Result<Prediction, Silence>;
+
+    /// Candidates whose predicted latencies differ by no more than this factor are about equal, and are compared in pairs.
+    fn near_tie(&self) -> f64 {
+        1.0
+    }
+
+    /// How sure the model is that the first of two candidates of one query is the faster, 0 to 1. `None` where it does not
+    /// compare.
+    fn faster(&self, _first: (usize, &Features), _second: (usize, &Features)) -> Option<f64> {
+        None
+    }
 }

@@ -55,7 +55,8 @@ async fn an_entry_lives_as_long_as_it_says_and_no_longer_than_the_tier_says(conf
         assert_eq!(tier.put(sought.clone(), Arc::new(entry)), StoreOutcome::Stored);
         tier.flush().await;
         let left: i64 = ask(&config, &[b"PTTL", &name(&config, &sought.key, 'e')]).await;
-        assert!(left > 0 && left <= most, "{left} of {most} ms");
+        // Of two clocks that count in whole milliseconds one may be behind.
+        assert!(left > 0 && left <= most + 1, "{left} of {most} ms");
     }
 }
 

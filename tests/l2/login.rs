@@ -118,3 +118,46 @@ async fn a_user_over_tls_with_the_least_rights_does_everything() {
     let none = super::ground::lease(&reader, &super::ground::sought(), AMPLE).await;
     assert!(matches!(none, Leased::Fill { lease: None, .. }));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_with_the_least_rights_does_everything_on_a_cluster() {
+    let Some(server) = PrivateServer::redis_cluster(&[]) else { return };
+    let password = file("forebays-own");
+    let config = L2Config {
+        username: Some("forebay".into()),
+        password_file: Some(password.path().to_owned()),
+        prefix: "shop".into(),
+        ..at(server.url.split(',').map(str::to_owned).collect(), RedisTopology::Cluster)
+    };
+    let book = include_str!("../../docs/redis.md");
+    assert!(book.contains("`+cluster|slots` and `+asking` on a Cluster"), "the book says it");
+    let line = book.lines().find(|line| line.starts_with("ACL SETUSER forebay ")).expect("the book says it");
+    let line = format!("{} +cluster|slots +asking", line.replace("PASSWORD", "forebays-own"));
+    let rights: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+    let nodes: Vec<_> = server.url.split(',').map(|url| at(vec![url.to_owned()], RedisTopology::Standalone)).collect();
+    for node in &nodes {
+        let _: Value = ask(node, &rights).await;
+    }
+    let tier = tier(&config);
+    for _ in 0..10 {
+        let sought = sought();
+        keep(&tier, &sought, "kept").await;
+        assert_eq!(get(&tier, &sought).await.as_deref(), Ok("kept"));
+    }
+    let Leased::Fill { lease: Some(lease), .. } = lease(&tier, &sought(), AMPLE).await else { panic!("a lease") };
+    drop(lease);
+    let survey = {
+        let urls: Vec<_> = server.url.split(',').collect();
+        let file = file(&format!(
+            "[cache.l2]\nurls = {urls:?}\ntopology = \"cluster\"\nusername = \"forebay\"\npassword_file = {:?}\nprefix = \"shop\"\n",
+            password.path(),
+        ));
+        let loaded = config::load_with(Some(file.path()), []).expect("a sound configuration");
+        assemble::survey(&loaded).await
+    };
+    assert!(survey.problems.is_empty(), "{:?}", survey.problems);
+    for node in &nodes {
+        let denied: Vec<Value> = ask(node, &[b"ACL", b"LOG"]).await;
+        assert!(denied.is_empty(), "{denied:?}");
+    }
+}

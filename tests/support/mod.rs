@@ -6,6 +6,7 @@ pub mod private_server;
 pub mod proxy;
 #[path = "../../gateway/src/backend/testing_servers.rs"]
 pub mod servers;
+pub mod small_disk;
 pub mod stores;
 
 use std::sync::Arc;

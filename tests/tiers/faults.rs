@@ -30,12 +30,12 @@ fn impatient(ground: &Ground, redis: &str) -> Setup {
 }
 
 /// Some queries.
-fn queries() -> Vec<Value> {
+pub(crate) fn queries() -> Vec<Value> {
     (0..8).map(|_| query()).collect()
 }
 
 /// Every one is answered, rightly and in time.
-async fn all_right(gateway: &mut Gateway, queries: &[Value], versions: std::ops::RangeInclusive<i64>) {
+pub(crate) async fn all_right(gateway: &mut Gateway, queries: &[Value], versions: std::ops::RangeInclusive<i64>) {
     for body in queries {
         let reply = gateway.ask(body).await;
         assert!(versions.contains(&reply.version()), "{} of {versions:?}: {}", reply.version(), reply.cache);

@@ -64,15 +64,18 @@ pub(super) async fn serve<H: Handler>(
     protocol: &auto::Builder<TokioExecutor>,
     handler: Arc<H>,
     stream: TcpStream,
-    client: Arc<Client>,
+    client: Client,
 ) {
     let activity = client.activity.clone();
     let socket = TokioIo::new(Socket::new(stream, activity.clone()));
+    // Together, so that a request counts one reference, which is this connection's own.
+    let ends = Arc::new((handler, client));
     let answer = service_fn(move |request| {
-        let (handler, client) = (handler.clone(), client.clone());
+        let ends = ends.clone();
         async move {
+            let (handler, client) = &*ends;
             let _running = client.activity.request();
-            Ok::<_, Infallible>(handler.handle(&client, request).await)
+            Ok::<_, Infallible>(handler.handle(client, request).await)
         }
     });
     let mut connection = pin!(protocol.serve_connection(socket, answer));

@@ -35,6 +35,8 @@ pub(super) enum Methods {
     Change,
     /// `GET` and `HEAD`, and `PATCH`: a part of it changes.
     Amend,
+    /// `PUT`: something takes the place of what is there.
+    Replace,
 }
 
 impl Methods {
@@ -53,6 +55,7 @@ impl Methods {
             Self::Fetch => method == Method::GET || method == Method::HEAD,
             Self::Change => method == Method::POST,
             Self::Amend => method == Method::GET || method == Method::HEAD || method == Method::PATCH,
+            Self::Replace => method == Method::PUT,
         }
     }
 
@@ -62,6 +65,7 @@ impl Methods {
             Self::Fetch => "GET, HEAD, OPTIONS",
             Self::Change => "POST, OPTIONS",
             Self::Amend => "GET, HEAD, PATCH, OPTIONS",
+            Self::Replace => "PUT, OPTIONS",
         }
     }
 

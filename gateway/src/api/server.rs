@@ -130,7 +130,7 @@ impl<H: Handler> Serving<H> {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was refused");
         }
-        let client = Arc::new(Client::new(peer.ip(), Arc::default()));
+        let client = Client::new(peer.ip(), Arc::default());
         let entry = Entry::new(self.open.clone(), client.activity.clone(), self.handler.clone());
         let (protocol, handler) = (self.protocol.clone(), self.handler.clone());
         self.tasks.spawn(async move {

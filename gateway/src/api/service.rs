@@ -10,7 +10,7 @@ use crate::{
     governor::MemorySnapshot,
     pool::Registry,
     problem::Problem,
-    request::{CacheStatistics, Gateway, Incoming, Inspected, Reply},
+    request::{CacheStatistics, Gateway, Incoming, Inspected, Planning, Reply},
     telemetry::Metrics,
 };
 
@@ -36,6 +36,8 @@ pub trait Service: Send + Sync + 'static {
     fn cache_statistics(&self) -> CacheStatistics;
     /// The pools of connections to backends.
     fn pools(&self) -> &Arc<Registry>;
+    /// Models, and what runs taught.
+    fn planning(&self) -> Arc<Planning>;
     /// How it stands with memory.
     fn memory(&self) -> MemorySnapshot;
 }
@@ -75,6 +77,10 @@ impl Service for Gateway {
 
     fn pools(&self) -> &Arc<Registry> {
         Self::pools(self)
+    }
+
+    fn planning(&self) -> Arc<Planning> {
+        Self::planning(self)
     }
 
     fn memory(&self) -> MemorySnapshot {

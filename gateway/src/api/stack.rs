@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, StatusCode, Version, request::Parts};
 use hyper::body::{Body, Incoming as IncomingBody};
+use tracing::Level;
 
 use super::{
     Service,
@@ -43,7 +44,6 @@ pub struct Api<S> {
 /// A request before it is understood.
 struct Received {
     at: Instant,
-    request_id: Arc<str>,
     route: Route,
     parts: Parts,
     body: IncomingBody,
@@ -71,8 +71,14 @@ impl<S: Service> Api<S> {
     }
 
     /// The path of a request. `unread` becomes false when its body has been read to the end.
-    async fn respond(&self, client: &Client, received: Received, unread: &mut bool) -> Result<Outcome, Problem> {
-        let Received { at, request_id, route, parts, body } = received;
+    async fn respond(
+        &self,
+        client: &Client,
+        request_id: &Arc<str>,
+        received: Received,
+        unread: &mut bool,
+    ) -> Result<Outcome, Problem> {
+        let Received { at, route, parts, body } = received;
         // What do the headers say, and are there too many of them? (431)
         let head = Head::read(&parts.uri, &parts.headers);
         head.fits(self.max_header_bytes)?;
@@ -81,7 +87,7 @@ impl<S: Service> Api<S> {
         // Is there such an endpoint, and does it have this method? (404, 405)
         let methods = Methods::of(route, parts.uri.path())?;
         if !methods.include(&parts.method) {
-            return Ok(Outcome::Page(methods.refuse(&parts.method, &request_id)));
+            return Ok(Outcome::Page(methods.refuse(&parts.method, request_id)));
         }
         // Pages that anyone may read.
         match route {
@@ -102,13 +108,12 @@ impl<S: Service> Api<S> {
         *unread = false;
         // Ask the gateway.
         let endpoint = if route == Route::Explain { Endpoint::Explain } else { Endpoint::Query };
-        let name = request_id.clone();
-        let incoming = Incoming { endpoint, principal, body, hints, received: at, request_id };
+        let incoming = Incoming { endpoint, principal, body, hints, received: at, request_id: request_id.clone() };
         if route == Route::Batch {
             return Ok(Outcome::Page(reply::json(self.service.batch(incoming).await?)));
         }
         let answer = self.service.answer(incoming).await?;
-        Ok(Outcome::Answer(reply::answer(answer, &parts.method, &name, parts.headers)))
+        Ok(Outcome::Answer(reply::answer(answer, &parts.method, request_id, parts.headers)))
     }
 }
 
@@ -122,8 +127,8 @@ impl<S: Service> Handler for Api<S> {
         let head_only = parts.method == http::Method::HEAD;
         // In HTTP/2 a body that is left is the end of its stream only.
         let mut unread = parts.version < Version::HTTP_2 && !body.is_end_stream();
-        let received = Received { at, request_id: request_id.clone(), route, parts, body };
-        let path = AssertUnwindSafe(self.respond(client, received, &mut unread)).catch_unwind();
+        let received = Received { at, route, parts, body };
+        let path = AssertUnwindSafe(self.respond(client, &request_id, received, &mut unread)).catch_unwind();
         let mut response = match path.await {
             Ok(Ok(Outcome::Answer(response))) => response,
             Ok(Ok(Outcome::Page(response))) => reply::finish(response, &request_id, head_only),
@@ -154,13 +159,35 @@ impl<S: Service> Handler for Api<S> {
     }
 }
 
-/// The response for a problem. Those of the caller's making are no news for an operator.
+/// The response for a problem.
 fn refused(problem: &Problem, route: Route, request_id: &str) -> HttpResponse {
     let (code, detail, route) = (problem.code.as_str(), problem.detail.as_str(), route.as_str());
-    match problem.code.status() {
-        500 => tracing::error!(request_id, route, code, detail, "a defect"),
-        501.. => tracing::warn!(request_id, route, code, detail, "not answered"),
+    match news(problem.code) {
+        Level::ERROR => tracing::error!(request_id, route, code, detail, "a defect"),
+        Level::WARN => tracing::warn!(request_id, route, code, detail, "not answered"),
         _ => tracing::debug!(request_id, route, code, detail, "refused"),
     }
     reply::problem(problem, request_id)
+}
+
+/// What one problem is to an operator. Those of the caller's making are no news. Nor is it news that one more request was
+/// refused as it should be where there is not enough for all: a line each would bury the others, and they are counted.
+fn news(code: Code) -> Level {
+    match (code, code.status()) {
+        (Code::Overloaded | Code::MemoryShort | Code::OnlyIfCached, _) | (_, ..500) => Level::DEBUG,
+        (_, 500) => Level::ERROR,
+        (_, 501..) => Level::WARN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_an_operator_has_to_look_into_is_news() {
+        let of = |level| Code::ALL.iter().filter(move |code| news(**code) == level).collect::<Vec<_>>();
+        assert_eq!(of(Level::ERROR), [&Code::Internal]);
+        assert_eq!(of(Level::WARN), [&Code::BackendFailed, &Code::BackendUnavailable, &Code::DeadlineExceeded]);
+    }
 }

@@ -7,6 +7,7 @@ mod embedder;
 mod fill;
 mod listeners;
 mod mapping;
+mod planning;
 mod reload;
 mod running;
 mod servers;

@@ -13,6 +13,7 @@ pub fn needs_restart(running: &Config, wanted: &Config) -> Vec<&'static str> {
         ("server", running.server == server),
         ("admin", running.admin == wanted.admin),
         ("cache", running.cache == wanted.cache),
+        ("planner", running.planner == wanted.planner),
         ("memory", running.memory == wanted.memory),
         ("log", running.log == wanted.log),
         ("principals", running.principals == wanted.principals),

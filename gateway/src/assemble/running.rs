@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::{OpenTiers, Servers, Signal, Signals, needs_restart, open_catalog, warm_up};
+use tokio::task::AbortHandle;
+
+use super::{OpenTiers, Servers, Signal, Signals, needs_restart, open_catalog, planning, warm_up};
 use crate::{
     config::{self, Config, ConfigProblem, Loaded},
     governor::Watch,
@@ -47,6 +49,8 @@ pub struct Running {
     servers: Arc<Servers>,
     gateway: Arc<Gateway>,
     tiers: OpenTiers,
+    /// For models of other gateways.
+    looks: Option<AbortHandle>,
     /// Watches memory for as long as this lives.
     _watch: Watch,
 }
@@ -60,9 +64,11 @@ impl Running {
         let config = &loaded.config;
         let tiers = OpenTiers::open(&loaded).map_err(|problem| vec![*problem])?;
         let gateway = Gateway::over(catalog, &config.server, &config.cache, tiers.tiers.clone(), None, metrics);
-        let gateway = Arc::new(gateway.with_pools(servers.registry().clone()));
+        let planning = planning::open(&loaded, tiers.objects.clone()).map_err(|problem| vec![*problem])?;
+        let gateway = Arc::new(gateway.with_pools(servers.registry().clone()).with_planning(planning));
+        let looks = planning::watch(gateway.planning(), Duration::from_millis(config.planner.poll_ms));
         let watch = Watch::start(&config.memory, gateway.memory().clone(), gateway.sheddable());
-        Ok(Self { source, started: loaded.config.clone(), loaded, servers, gateway, tiers, _watch: watch })
+        Ok(Self { source, started: loaded.config.clone(), loaded, servers, gateway, tiers, looks, _watch: watch })
     }
 
     /// What answers queries.
@@ -120,9 +126,28 @@ impl Running {
         self.gateway.replace_catalog(catalog, &loaded.config.server);
         servers.publish(&loaded.config.backends);
         self.servers = servers;
+        self.reload_model(&loaded).await;
         tracing::info!(collections = loaded.config.collections.len(), "the configuration was reloaded");
         self.loaded = loaded;
         Ok(())
+    }
+}
+
+impl Running {
+    /// The model file may be another one by now.
+    async fn reload_model(&self, loaded: &Loaded) {
+        let Some(path) = loaded.config.planner.model.clone() else { return };
+        let planning = self.gateway.planning();
+        let placed = tokio::task::spawn_blocking(move || planning::place(&planning, &path)).await;
+        if let Ok(Err(problem)) = placed {
+            tracing::error!(problem, "the model was not reloaded");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.looks.iter().for_each(AbortHandle::abort);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{path::Path, sync::Arc};
 
+use object_store::ObjectStore;
+
 use crate::{
     cache::{
         FarTier, Tiers,
@@ -17,6 +19,8 @@ use crate::{
 pub struct OpenTiers {
     /// All of them.
     pub tiers: Arc<Tiers>,
+    /// The object store of tier 3, where there is one: models lie beside its entries.
+    pub objects: Option<Arc<dyn ObjectStore>>,
     shared: Option<Arc<RedisCoherence>>,
 }
 
@@ -38,14 +42,17 @@ impl OpenTiers {
             }
             None => (None, None),
         };
-        let coherence = coherence(cache, shared.clone());
+        let (coherence, owner) = coherence(cache, shared.clone());
         let mut far: Vec<Arc<dyn FarTier>> = Vec::new();
         far.extend(l2.clone().map(|tier| tier as Arc<dyn FarTier>));
+        let mut objects = None;
         if let Some(config) = &cache.l3 {
             let clock = coherence.clone();
             // Its paths are complete: they were resolved when the configuration was read.
-            let tier = L3::open(config, Path::new(""), Arc::new(move || clock.now()))
+            let open = if owner == Owner::This { L3::open_alone } else { L3::open };
+            let tier = open(config, Path::new(""), Arc::new(move || clock.now()))
                 .map_err(|error| problem("l3", error.to_string()))?;
+            objects = Some(tier.objects());
             far.push(tier);
         }
         let tiers = Tiers::new(&cache.l1, far, coherence);
@@ -53,7 +60,7 @@ impl OpenTiers {
             Some(leases) => tiers.leasing(leases),
             None => tiers,
         };
-        Ok(Self { tiers: Arc::new(tiers), shared })
+        Ok(Self { tiers: Arc::new(tiers), objects, shared })
     }
 
     /// Writes what waits to be written, and says goodbye, so that no other gateway waits for this one.
@@ -76,11 +83,24 @@ fn redis(config: &L2Config) -> Result<(Arc<RedisTier>, Arc<RedisCoherence>), Set
 
 /// Where epochs are counted: in Redis where there is one; beside the objects of a folder, so that they are of use after a
 /// restart; else in this process.
-fn coherence(cache: &CacheConfig, shared: Option<Arc<RedisCoherence>>) -> Arc<dyn Coherence> {
+fn coherence(cache: &CacheConfig, shared: Option<Arc<RedisCoherence>>) -> (Arc<dyn Coherence>, Owner) {
     let directory = cache.l3.as_ref().and_then(|l3| l3.directory.as_ref());
     match (shared, directory) {
-        (Some(shared), _) => shared,
-        (None, Some(directory)) => Arc::new(Kept::open(directory)),
-        (None, None) => Arc::new(Alone::default()),
+        (Some(shared), _) => (shared, Owner::Anybody),
+        (None, Some(directory)) => {
+            let kept = Kept::open(directory);
+            let owner = if kept.is_kept() { Owner::This } else { Owner::Anybody };
+            (Arc::new(kept), owner)
+        }
+        (None, None) => (Arc::new(Alone::default()), Owner::Anybody),
     }
+}
+
+/// Who writes objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// This gateway alone, which has locked their folder.
+    This,
+    /// Other gateways, too, as far as this one knows.
+    Anybody,
 }

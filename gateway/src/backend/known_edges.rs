@@ -217,21 +217,17 @@ impl Lists {
 impl SmallGraph {
     /// The graph of these edges, given by type as pairs of source and target.
     pub fn new(types: impl IntoIterator<Item = Vec<(NodeRef, NodeRef)>>) -> Self {
-        let mut rows = HashMap::new();
-        let mut row = |node| {
-            let next = rows.len() as u32;
-            *rows.entry(node).or_insert(next)
-        };
-        let numbered: Vec<Vec<(u32, u32)>> = types
-            .into_iter()
-            .map(|edges| edges.into_iter().map(|(source, target)| (row(source), row(target))).collect())
-            .collect();
-        let count = rows.len();
-        let lists = |edges: &Vec<(u32, u32)>| {
-            let against = edges.iter().map(|(source, target)| (*target, *source));
-            [Lists::of(edges.iter().copied(), count), Lists::of(against, count)]
-        };
-        Self { types: numbered.iter().map(lists).collect(), rows }
+        let mut builder = Self::builder(0);
+        for (edge, edges) in types.into_iter().enumerate() {
+            builder.types.resize_with(edge + 1, Vec::new);
+            edges.into_iter().for_each(|(source, target)| builder.edge(edge, source, target));
+        }
+        builder.finish()
+    }
+
+    /// A graph of so many edge types, whose edges come one by one.
+    pub fn builder(types: usize) -> SmallGraphBuilder {
+        SmallGraphBuilder { rows: HashMap::new(), types: vec![Vec::new(); types] }
     }
 
     /// What there is to know of each edge type, in a graph of so many nodes, those without an edge included.
@@ -272,6 +268,37 @@ impl SmallGraph {
             mean_after_step,
             known: Some(Arc::new(known)),
         }
+    }
+}
+
+/// A [`SmallGraph`] in the making. Nodes are numbered as they come, so that an edge takes eight bytes.
+#[derive(Debug)]
+pub struct SmallGraphBuilder {
+    rows: HashMap<NodeRef, u32>,
+    types: Vec<Vec<(u32, u32)>>,
+}
+
+impl SmallGraphBuilder {
+    /// Adds an edge of one of the types; one of no type is left out.
+    pub fn edge(&mut self, edge: usize, source: NodeRef, target: NodeRef) {
+        let mut row = |node| {
+            let next = self.rows.len() as u32;
+            *self.rows.entry(node).or_insert(next)
+        };
+        let ends = (row(source), row(target));
+        if let Some(edges) = self.types.get_mut(edge) {
+            edges.push(ends);
+        }
+    }
+
+    /// The graph.
+    pub fn finish(self) -> SmallGraph {
+        let count = self.rows.len();
+        let lists = |edges: &Vec<(u32, u32)>| {
+            let against = edges.iter().map(|(source, target)| (*target, *source));
+            [Lists::of(edges.iter().copied(), count), Lists::of(against, count)]
+        };
+        SmallGraph { types: self.types.iter().map(lists).collect(), rows: self.rows }
     }
 }
 

@@ -27,7 +27,7 @@ pub use finding::{Finding, Weight};
 pub use graph::{Checked, GraphCapabilities, GraphStore, Neighbour, NodeScope, Path, PathStep, Reach, ReachRequest};
 pub use ids::{IdSet, IdSpace};
 pub(crate) use known_edges::occupied;
-pub use known_edges::{Ahead, EdgesInMemory, KnownEdges, SmallGraph};
+pub use known_edges::{Ahead, EdgesInMemory, KnownEdges, SmallGraph, SmallGraphBuilder};
 pub use statistics::{
     AnnCosts, AttributeStatistics, DegreeStatistics, EdgeStatistics, Filtering, GraphCosts, GraphStatistics, Histogram,
     KnownDegrees, VectorCosts, VectorStatistics,

@@ -1,6 +1,10 @@
 //! `forebay bench plan`: what planning costs, and what each plan takes.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -97,6 +101,7 @@ fn planning(
             let key = KeyBuilder::new("bench").part(&round.to_le_bytes()).part(&number.to_le_bytes()).finish();
             let input = Input {
                 query,
+                schema: &corpus.schema,
                 filter: &query.filter,
                 dimensions: space.map_or(0, |space| collection.schema.vectors[space].dimensions),
                 usable: space.map_or(vectors.rows, |space| vectors.usable[space]),
@@ -111,6 +116,8 @@ fn planning(
                 down: Down::default(),
                 waits: Waits::default(),
                 forced: None,
+                left: Duration::MAX,
+                true_reach: None,
                 key,
             };
             for samples in [&mut fresh, &mut remembered] {

@@ -45,9 +45,10 @@ fn the_plan_bench_measures_every_kind_of_plan() {
 
 #[test]
 fn the_l1_bench_holds_hits_against_a_bare_server() {
-    let report = l1(&corpus(), Effort::Quick).unwrap();
+    let redis = crate::backend::testing_servers::redis();
+    let report = l1(&corpus(), redis.as_deref(), Effort::Quick).unwrap();
     assert_sound(&report);
-    for workload in ["like", "values"] {
+    for workload in ["like", "like, all tiers", "values", "values, all tiers"] {
         let name = format!("l1/{workload}, requests");
         let figure = report.figures.iter().find(|figure| figure.metric == name).unwrap();
         assert_eq!((figure.goal, figure.baseline.is_some()), (Some(Goal::RatioAtLeast(0.95)), true));
@@ -109,5 +110,5 @@ fn a_collection_without_vectors_is_refused_in_words() {
     let parts = crate::backend::embedded::Parts { vectors: Vec::new(), ..sample::parts(50) };
     let corpus = Corpus::new(Arc::new(schema), parts);
     assert!(filter(&corpus, Effort::Quick).unwrap_err().to_string().contains("no vectors"));
-    assert!(l1(&corpus, Effort::Quick).unwrap_err().to_string().contains("no vectors"));
+    assert!(l1(&corpus, None, Effort::Quick).unwrap_err().to_string().contains("no vectors"));
 }

@@ -16,6 +16,11 @@ pub trait FarTier: Send + Sync {
     /// entry is exactly what was sought and intact, but it may be outdated or expired: that is the caller's to judge.
     async fn get(&self, sought: &[Sought]) -> Vec<Result<Stored, LookupOutcome>>;
 
+    /// The same for somebody who only wants to know: it counts as no use of an entry.
+    async fn peek(&self, sought: &[Sought]) -> Vec<Result<Stored, LookupOutcome>> {
+        self.get(sought).await
+    }
+
     /// Takes an entry, to be written when there is time. Never waits.
     fn put(&self, sought: Sought, entry: Arc<Stored>) -> StoreOutcome;
 
@@ -27,6 +32,15 @@ pub trait FarTier: Send + Sync {
 
     /// Waits until what was taken is written, as far as that is possible; for an orderly end.
     async fn flush(&self);
+}
+
+/// What a look-up is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Something is served: what is found was of use, and may get a nearer place.
+    Serve,
+    /// Somebody is told: nothing changes.
+    Tell,
 }
 
 /// A far tier in numbers, since the start.

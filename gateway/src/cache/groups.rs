@@ -1,15 +1,20 @@
 //! Names of the data that an answer depends on.
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 
-/// A list of names in one piece of memory: it is read on every hit, when it is cold as often as not.
-#[derive(Clone, PartialEq, Eq)]
+/// A list of names in one piece of memory: it is read on every hit, when it is cold as often as not. A short one has none of its
+/// own, so that a copy counts no references.
+#[derive(PartialEq, Eq)]
 pub struct Groups {
-    text: Arc<str>,
+    text: SmallVec<[u8; 48]>,
     /// Where each name ends in `text`.
     ends: SmallVec<[u32; 4]>,
+}
+
+impl Clone for Groups {
+    fn clone(&self) -> Self {
+        Self { text: SmallVec::from_slice(&self.text), ends: SmallVec::from_slice(&self.ends) }
+    }
 }
 
 impl Groups {
@@ -21,7 +26,8 @@ impl Groups {
     /// The names in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| &self.text[start as usize..end as usize])
+        let text = str::from_utf8(&self.text).expect("names, one after the other");
+        starts.zip(&self.ends).map(move |(start, &end)| &text[start as usize..end as usize])
     }
 
     /// Memory held, in bytes.
@@ -32,12 +38,12 @@ impl Groups {
 
 impl<S: AsRef<str>> FromIterator<S> for Groups {
     fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Self {
-        let (mut text, mut ends) = (String::new(), SmallVec::new());
+        let (mut text, mut ends) = (SmallVec::new(), SmallVec::new());
         for name in names {
-            text.push_str(name.as_ref());
+            text.extend_from_slice(name.as_ref().as_bytes());
             ends.push(text.len() as u32);
         }
-        Self { text: text.into(), ends }
+        Self { text, ends }
     }
 }
 

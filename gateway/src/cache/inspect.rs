@@ -1,8 +1,11 @@
 //! What the tiers hold under one key, for operators. Looking changes nothing of what is served.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::{CachePolicy, Groups, LookupOutcome, Sought, StoredAnswer, StoredPayload, Tier, Tiers};
+use super::{CachePolicy, FarTier, Groups, LookupOutcome, Sought, StoredAnswer, StoredPayload, Tier, Tiers};
 
 /// What a tier said of a key.
 #[derive(Debug, Clone)]
@@ -35,37 +38,66 @@ impl Tiers {
     pub async fn inspect(&self, sought: &Sought, policy: &CachePolicy) -> Vec<Sighting> {
         let mut sightings = vec![self.near_sighting(sought, policy)];
         for tier in self.far() {
-            let (tier, name) = (tier, tier.tier());
-            if policy.of(name).is_none() {
-                sightings.push(Sighting { tier: name, outcome: None, entry: None });
+            if policy.of(tier.tier()).is_none() {
+                sightings.push(Sighting { tier: tier.tier(), outcome: None, entry: None });
                 continue;
             }
-            let found = tier.get(std::slice::from_ref(sought)).await.into_iter().next();
-            sightings.push(match found.unwrap_or(Err(LookupOutcome::Failed)) {
-                Err(outcome) => Sighting { tier: name, outcome: Some(outcome), entry: None },
-                Ok(stored) => {
-                    let (now, wall) = (Instant::now(), self.coherence().now());
-                    let judged = self.judge(&stored, name, policy, now, wall);
-                    let left = judged.as_ref().ok().map(|judged| judged.fresh_until.saturating_duration_since(now));
-                    let outcome = match (&judged, left) {
-                        (Err(outcome), _) => *outcome,
-                        (Ok(_), Some(left)) if !left.is_zero() => LookupOutcome::Hit,
-                        (Ok(_), _) => LookupOutcome::Expired,
-                    };
-                    let (age, cost) = (wall.since(stored.created), stored.cost);
-                    let entry = match stored.payload {
-                        StoredPayload::Answer { body, groups, .. } => {
-                            let left = left.filter(|left| !left.is_zero());
-                            Some(Sighted { age, left, bytes: body.len() as u64, cost, groups })
-                        }
-                        StoredPayload::Reach(_) | StoredPayload::Lists(_) | StoredPayload::Embedding(_) => None,
-                    };
-                    let outcome = if entry.is_some() { outcome } else { LookupOutcome::Damaged };
-                    Sighting { tier: name, outcome: Some(outcome), entry }
-                }
-            });
+            sightings.push(self.far_sighting(tier, sought, policy).await);
         }
         sightings
+    }
+
+    /// What a query would be told by the tiers that it would ask, nearest first, if it took nothing older than
+    /// `max_staleness`.
+    pub async fn told(
+        &self,
+        sought: &Sought,
+        policy: &CachePolicy,
+        max_staleness: Option<Duration>,
+    ) -> Vec<(Tier, LookupOutcome)> {
+        let said = |sighting: Sighting| {
+            let age = sighting.entry.map(|entry| entry.age);
+            let too_old = max_staleness.is_some_and(|most| age.is_some_and(|age| age > most));
+            let outcome = sighting.outcome?;
+            let is_served = matches!(outcome, LookupOutcome::Hit | LookupOutcome::Expired);
+            Some((sighting.tier, if is_served && too_old { LookupOutcome::TooOld } else { outcome }))
+        };
+        let mut told: Vec<_> = said(self.near_sighting(sought, policy)).into_iter().collect();
+        for tier in self.far().iter().filter(|tier| policy.of(tier.tier()).is_some()) {
+            if told.last().is_some_and(|(_, outcome)| outcome.is_hit()) {
+                break;
+            }
+            told.extend(said(self.far_sighting(tier, sought, policy).await));
+        }
+        told
+    }
+
+    async fn far_sighting(&self, tier: &Arc<dyn FarTier>, sought: &Sought, policy: &CachePolicy) -> Sighting {
+        let name = tier.tier();
+        let found = tier.peek(std::slice::from_ref(sought)).await.into_iter().next();
+        match found.unwrap_or(Err(LookupOutcome::Failed)) {
+            Err(outcome) => Sighting { tier: name, outcome: Some(outcome), entry: None },
+            Ok(stored) => {
+                let (now, wall) = (Instant::now(), self.coherence().now());
+                let judged = self.judge(&stored, name, policy, now, wall);
+                let left = judged.as_ref().ok().map(|judged| judged.fresh_until.saturating_duration_since(now));
+                let outcome = match (&judged, left) {
+                    (Err(outcome), _) => *outcome,
+                    (Ok(_), Some(left)) if !left.is_zero() => LookupOutcome::Hit,
+                    (Ok(_), _) => LookupOutcome::Expired,
+                };
+                let (age, cost) = (wall.since(stored.created), stored.cost);
+                let entry = match stored.payload {
+                    StoredPayload::Answer { body, groups, .. } => {
+                        let left = left.filter(|left| !left.is_zero());
+                        Some(Sighted { age, left, bytes: body.len() as u64, cost, groups })
+                    }
+                    StoredPayload::Reach(_) | StoredPayload::Lists(_) | StoredPayload::Embedding(_) => None,
+                };
+                let outcome = if entry.is_some() { outcome } else { LookupOutcome::Damaged };
+                Sighting { tier: name, outcome: Some(outcome), entry }
+            }
+        }
     }
 
     fn near_sighting(&self, sought: &Sought, policy: &CachePolicy) -> Sighting {

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Digest, ETag, Epochs, Groups, LookupOutcome, RankedList, Stage, Stamp, StoreOutcome, Validity,
+    Digest, ETag, Epochs, FoundCurrent, Groups, LookupOutcome, RankedList, Stage, Stamp, StoreOutcome, Validity,
     memory::{Appraise, Bounded, Gdsf, Memory},
     room::Room,
 };
@@ -54,7 +54,7 @@ impl From<LookupOutcome> for NoneFresh {
 }
 
 enum Payload {
-    Answer(StoredAnswer),
+    Answer { body: Bytes, etag: ETag, groups: Groups },
     Stage(Stage),
 }
 
@@ -72,8 +72,33 @@ struct Entry {
     created: Instant,
     validity: Validity,
     stamp: Stamp,
+    found_current: FoundCurrent,
     weight: u64,
     cost: Duration,
+}
+
+impl Entry {
+    /// The answer that it is, if it is one.
+    fn answer(&self) -> Option<StoredAnswer> {
+        let Payload::Answer { body, etag, groups } = &self.payload else { return None };
+        Some(StoredAnswer {
+            body: body.clone(),
+            etag: *etag,
+            groups: groups.clone(),
+            created: self.created,
+            cost: self.cost,
+            validity: self.validity,
+        })
+    }
+
+    /// Its stage, if it is one and young enough, and since when that stands.
+    fn young_stage(&self, now: Instant, max_staleness: Option<Duration>) -> Option<(Stage, Instant)> {
+        let young = max_staleness.is_none_or(|most| now.saturating_duration_since(self.created) <= most);
+        match &self.payload {
+            Payload::Stage(stage) if young => Some((stage.clone(), self.created)),
+            _ => None,
+        }
+    }
 }
 
 struct ByCost;
@@ -126,71 +151,86 @@ impl L1 {
         now: Instant,
         max_staleness: Option<Duration>,
     ) -> Result<(StoredAnswer, Duration), NoneFresh> {
-        let entry = self.current(key, now)?;
-        let Payload::Answer(answer) = &entry.payload else { return Err(LookupOutcome::Miss.into()) };
-        let age = now.saturating_duration_since(answer.created);
-        if max_staleness.is_some_and(|most| age > most) {
-            return Err(LookupOutcome::TooOld.into());
-        }
-        let left = answer.validity.fresh_until.saturating_duration_since(now);
-        if left.is_zero() {
-            return Err(NoneFresh {
-                outcome: LookupOutcome::Expired,
-                stale: Some(Box::new(StaleAnswer { answer: answer.clone(), stamp: entry.stamp.clone() })),
-            });
-        }
-        Ok((answer.clone(), left))
+        self.current(key, now, |entry| {
+            let Some(answer) = entry.answer() else { return Err(LookupOutcome::Miss.into()) };
+            let age = now.saturating_duration_since(answer.created);
+            if max_staleness.is_some_and(|most| age > most) {
+                return Err(LookupOutcome::TooOld.into());
+            }
+            let left = answer.validity.fresh_until.saturating_duration_since(now);
+            if left.is_zero() {
+                let stale = Some(Box::new(StaleAnswer { answer, stamp: entry.stamp.clone() }));
+                return Err(NoneFresh { outcome: LookupOutcome::Expired, stale });
+            }
+            Ok((answer, left))
+        })?
     }
 
     /// Looks for a stage not older than `max_staleness`, and since when it stands. What is made from it is as old.
     pub fn stage(&self, key: &Digest, now: Instant, max_staleness: Option<Duration>) -> Option<(Stage, Instant)> {
-        let entry = self.current(key, now).ok()?;
-        let young = max_staleness.is_none_or(|most| now.saturating_duration_since(entry.created) <= most);
-        match &entry.payload {
-            Payload::Stage(stage) if young => Some((stage.clone(), entry.created)),
-            _ => None,
-        }
+        self.current(key, now, Arc::clone).ok()?.young_stage(now, max_staleness)
+    }
+
+    /// The same for somebody who only wants to know: it counts as no use, and lets nothing go.
+    pub fn peek_stage(&self, key: &Digest, now: Instant, max_staleness: Option<Duration>) -> Option<(Stage, Instant)> {
+        let entry = self.entries.peek(key).filter(|entry| self.standing(entry, now).is_ok())?;
+        entry.young_stage(now, max_staleness)
     }
 
     /// What a look-up would say, and the answer that is there even where it would not be served. Neither counts as a use
     /// nor lets anything go.
     pub fn peek(&self, key: &Digest, now: Instant) -> (LookupOutcome, Option<StoredAnswer>) {
         let Some(entry) = self.entries.peek(key) else { return (LookupOutcome::Miss, None) };
-        let Payload::Answer(answer) = &entry.payload else { return (LookupOutcome::Miss, None) };
-        let outcome = if !self.epochs.is_current(&entry.stamp) {
-            LookupOutcome::Invalidated
-        } else if self.epochs.uncertainty(entry.created, now) > entry.validity.grace {
-            LookupOutcome::Uncertain
-        } else if now >= answer.validity.fresh_until {
-            LookupOutcome::Expired
-        } else {
-            LookupOutcome::Hit
+        let Some(answer) = entry.answer() else { return (LookupOutcome::Miss, None) };
+        let outcome = match self.standing(&entry, now) {
+            Err(outcome) => outcome,
+            Ok(()) if now >= answer.validity.fresh_until => LookupOutcome::Expired,
+            Ok(()) => LookupOutcome::Hit,
         };
-        (outcome, Some(answer.clone()))
+        (outcome, Some(answer))
     }
 
-    fn current(&self, key: &Digest, now: Instant) -> Result<Arc<Entry>, LookupOutcome> {
-        let entry = self.entries.get(key).ok_or(LookupOutcome::Miss)?;
-        if now >= entry.validity.ends() {
+    /// Reads an entry where it is, if it may be used at all. It lets go of one that never may be again.
+    fn current<R>(&self, key: &Digest, now: Instant, read: impl FnOnce(&Arc<Entry>) -> R) -> Result<R, LookupOutcome> {
+        let usable = |entry: &Arc<Entry>| self.standing(entry, now).map(|()| read(entry));
+        let found = self.entries.read(key, usable).unwrap_or(Err(LookupOutcome::Miss));
+        if matches!(found, Err(LookupOutcome::Expired | LookupOutcome::Invalidated)) {
             self.entries.remove(key);
+        }
+        found
+    }
+
+    /// Whether an entry may be of use to anybody.
+    fn standing(&self, entry: &Entry, now: Instant) -> Result<(), LookupOutcome> {
+        if now >= entry.validity.ends() {
             return Err(LookupOutcome::Expired);
         }
-        if !self.epochs.is_current(&entry.stamp) {
-            self.entries.remove(key);
+        if !self.epochs.is_still_current(&entry.stamp, &entry.found_current) {
             return Err(LookupOutcome::Invalidated);
         }
         if self.epochs.uncertainty(entry.created, now) > entry.validity.grace {
             return Err(LookupOutcome::Uncertain);
         }
-        Ok(entry)
+        Ok(())
     }
 
     /// Offers a whole answer whose tags had the epochs of `stamp` before its query ran.
     pub fn admit_answer(&self, key: Digest, answer: StoredAnswer, stamp: &Stamp) -> StoreOutcome {
         let weight = OVERHEAD + (answer.body.len() + answer.groups.weight()) as u64;
-        let StoredAnswer { created, validity, cost, .. } = answer;
-        let payload = Payload::Answer(answer);
-        self.admit(key, Entry { payload, created, validity, stamp: stamp.clone(), weight, cost })
+        let StoredAnswer { body, etag, groups, created, validity, cost } = answer;
+        let payload = Payload::Answer { body, etag, groups };
+        self.admit(
+            key,
+            Entry {
+                payload,
+                created,
+                validity,
+                stamp: stamp.clone(),
+                found_current: FoundCurrent::default(),
+                weight,
+                cost,
+            },
+        )
     }
 
     /// Offers a stage that was made at `created`, in the time `cost`.
@@ -205,7 +245,18 @@ impl L1 {
     ) -> StoreOutcome {
         let weight = OVERHEAD + stage.weight() as u64;
         let payload = Payload::Stage(stage);
-        self.admit(key, Entry { payload, created, validity, stamp: stamp.clone(), weight, cost })
+        self.admit(
+            key,
+            Entry {
+                payload,
+                created,
+                validity,
+                stamp: stamp.clone(),
+                found_current: FoundCurrent::default(),
+                weight,
+                cost,
+            },
+        )
     }
 
     /// Offers one more list of a query vector, made at `created` in the time `cost`. Lists that it makes needless go; the oldest goes when there are too many.
@@ -218,7 +269,7 @@ impl L1 {
         validity: Validity,
         stamp: &Stamp,
     ) -> StoreOutcome {
-        let entry = self.current(&key, created).ok();
+        let entry = self.current(&key, created, Arc::clone).ok();
         let (kept, oldest) = match entry.as_deref() {
             Some(Entry { payload: Payload::Stage(Stage::Lists(lists)), created, validity, .. }) => {
                 (&**lists, Some((*created, *validity)))

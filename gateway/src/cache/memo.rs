@@ -5,10 +5,9 @@
 
 use std::{
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
-use bytes::Bytes;
 use quick_cache::{Equivalent, Weighter, sync::Cache};
 
 use super::{Digest, room::Room};
@@ -20,13 +19,26 @@ const OVERHEAD: u64 = 256;
 /// Larger bodies are read again each time.
 const LARGEST_BODY: usize = 64 << 10;
 
-/// What is remembered of a request body.
+/// What is remembered of a request body. Small: it is copied out for every hit.
 #[derive(Debug, Clone)]
 pub struct Remembered {
     /// The key of its answer.
     pub key: Digest,
+    /// How it wanted the answer; nearly all want it in no special way.
+    options: Option<Arc<Options>>,
+}
+
+impl Remembered {
+    /// The key of a request's answer, and how it wanted it.
+    pub fn new(key: Digest, options: &Options) -> Self {
+        Self { key, options: (*options != Options::default()).then(|| Arc::new(options.clone())) }
+    }
+
     /// How it wanted the answer.
-    pub options: Options,
+    pub fn options(&self) -> &Options {
+        static DEFAULT: LazyLock<Options> = LazyLock::new(Options::default);
+        self.options.as_deref().unwrap_or(&DEFAULT)
+    }
 }
 
 /// A request as it was sent. A body means different things to different principals, whose names are distinct within a
@@ -42,7 +54,7 @@ struct Sent<'a> {
 struct Kept {
     endpoint: Endpoint,
     principal: Arc<str>,
-    body: Bytes,
+    body: Arc<[u8]>,
 }
 
 impl Kept {
@@ -103,8 +115,8 @@ impl BodyMemo {
             return;
         }
         // Copied: the body may be a small part of a large read buffer.
-        let body = Bytes::copy_from_slice(body);
-        self.entries.insert(Kept { endpoint, principal: principal.name.clone(), body }, remembered);
+        let kept = Kept { endpoint, principal: principal.name.clone(), body: body.into() };
+        self.entries.insert(kept, remembered);
     }
 
     /// What it holds, in bytes.
@@ -144,7 +156,7 @@ mod tests {
     #[test]
     fn a_body_is_remembered_for_its_principal_and_endpoint_alone() {
         let memo = BodyMemo::new(1 << 20);
-        let remembered = Remembered { key: [7; 32], options: Options::default() };
+        let remembered = Remembered::new([7; 32], &Options::default());
         memo.insert(&named("a"), Endpoint::Query, b"{}", remembered);
         assert_eq!(memo.get(&named("a"), Endpoint::Query, b"{}").map(|r| r.key), Some([7; 32]));
         assert!(memo.get(&named("b"), Endpoint::Query, b"{}").is_none());
@@ -155,7 +167,7 @@ mod tests {
     #[test]
     fn it_never_holds_more_than_it_may_and_no_giants() {
         let memo = BodyMemo::new(256 << 10);
-        let remembered = Remembered { key: [0; 32], options: Options::default() };
+        let remembered = Remembered::new([0; 32], &Options::default());
         for i in 0..2_000_u32 {
             memo.insert(&named("a"), Endpoint::Query, &[i.to_le_bytes(); 256].concat(), remembered.clone());
             assert!(memo.entries.weight() <= 256 << 10);

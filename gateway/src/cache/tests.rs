@@ -111,6 +111,30 @@ fn a_stage_and_an_answer_are_not_taken_for_each_other() {
 }
 
 #[test]
+fn who_only_looks_does_not_keep_an_entry_from_going() {
+    let f = fixture(64 << 10);
+    let now = Instant::now();
+    let stage = || Stage::Embedding(Arc::from(vec![1.0; 250]));
+    let (told, used) = ([1; 32], [2; 32]);
+    for key in [told, used] {
+        f.l1.admit_stage(key, stage(), Duration::from_millis(1), now, validity(now), &f.stamp);
+    }
+    let mut gone = false;
+    for i in 0..2_000_u32 {
+        let mut key = [3; 32];
+        key[..4].copy_from_slice(&i.to_le_bytes());
+        f.l1.admit_stage(key, stage(), Duration::from_millis(1), now, validity(now), &f.stamp);
+        assert!(f.l1.stage(&used, now, None).is_some(), "what is used stays");
+        gone |= (0..10).any(|_| f.l1.peek_stage(&told, now, None).is_none());
+    }
+    assert!(gone);
+    let over = now + Duration::from_secs(100);
+    assert!(f.l1.peek_stage(&used, over, None).is_none() && f.l1.peek_stage(&used, now, None).is_some());
+    f.epochs.bump(&f.tag);
+    assert!(f.l1.peek_stage(&used, now, None).is_none());
+}
+
+#[test]
 fn lists_of_one_vector_are_kept_side_by_side_and_needless_ones_go() {
     let f = fixture(1 << 20);
     let (key, now) = ([1; 32], Instant::now());

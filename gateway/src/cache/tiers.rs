@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    CachePolicy, Digest, Epochs, FarReports, FarTier, L1, LookupOutcome, NoneFresh, RankedList, Seen, Sought, Stage,
-    StaleAnswer, Stamp, StoreOutcome, Stored, StoredAnswer, StoredPayload, Tier, Validity, WallTime,
+    CachePolicy, Digest, Epochs, FarReports, FarTier, L1, LookupOutcome, NoneFresh, Purpose, RankedList, Seen, Sought,
+    Stage, StaleAnswer, Stamp, StoreOutcome, Stored, StoredAnswer, StoredPayload, Tier, Validity, WallTime,
     coherence::{Alone, Coherence},
     l2::{FillLease, Leased, RedisTier},
     outcome::CacheReport,
@@ -193,21 +193,31 @@ impl Tiers {
         outcome
     }
 
-    /// Asks the far tiers for stages, all of a tier at once. A stage that is found is in memory from then on.
-    pub async fn far_stages(
+    /// Looks for stages, in memory first, then all that are missing in each far tier at once, and since when each stands.
+    /// To serve, a stage that is found far away is in memory from then on.
+    pub async fn stages(
         &self,
         sought: &[Sought],
         policy: &CachePolicy,
         max_staleness: Option<Duration>,
+        purpose: Purpose,
     ) -> Vec<Option<(Stage, Instant)>> {
-        let mut found: Vec<Option<(Stage, Instant)>> = vec![None; sought.len()];
+        let now = Instant::now();
+        let near = |sought: &Sought| match purpose {
+            Purpose::Serve => self.l1.stage(&sought.key, now, max_staleness),
+            Purpose::Tell => self.l1.peek_stage(&sought.key, now, max_staleness),
+        };
+        let mut found: Vec<Option<(Stage, Instant)>> = sought.iter().map(near).collect();
         for tier in self.far.iter().filter(|tier| policy.of(tier.tier()).is_some()) {
             let missing: Vec<usize> = (0..sought.len()).filter(|&index| found[index].is_none()).collect();
             if missing.is_empty() {
                 break;
             }
             let asked: Vec<Sought> = missing.iter().map(|&index| sought[index].clone()).collect();
-            let outcomes = tier.get(&asked).await;
+            let outcomes = match purpose {
+                Purpose::Serve => tier.get(&asked).await,
+                Purpose::Tell => tier.peek(&asked).await,
+            };
             let (now, wall) = (Instant::now(), self.coherence.now());
             for (index, outcome) in missing.into_iter().zip(outcomes) {
                 let Ok(stored) = outcome else { continue };
@@ -219,7 +229,7 @@ impl Tiers {
                 let until = judged.fresh_until.min(now + policy.ttl(Tier::L1, false));
                 let validity =
                     Validity { fresh_until: until, revalidate_until: until, error_until: until, ..policy.stage(now) };
-                if policy.of(Tier::L1).is_some() {
+                if policy.of(Tier::L1).is_some() && purpose == Purpose::Serve {
                     self.l1.admit_stage(
                         sought[index].key,
                         stage.clone(),

@@ -34,7 +34,7 @@ pub(super) struct Args {
     /// A Neo4j server, as `bolt://host:port` or `bolt://user:password@host:port`
     #[arg(long, value_name = "URI")]
     neo4j: Option<String>,
-    /// `tiers`: a Redis, as `redis://host:port`
+    /// `tiers`, `l1`: a Redis, as `redis://host:port`
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
     /// `tiers`: a server that speaks the S3 protocol, as `http://host:port`
@@ -108,7 +108,7 @@ enum Name {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let corpus = corpus(args)?;
     let report = match args.name {
-        Name::L1 => bench::l1(&corpus, args.effort()),
+        Name::L1 => bench::l1(&corpus, args.redis.as_deref(), args.effort()),
         Name::Plan => bench::plan(&corpus, args.effort()),
         Name::Filter => bench::filter(&corpus, args.effort()),
         Name::Tiers => bench::tiers(&corpus, &args.tiers(), args.effort()),

@@ -136,6 +136,9 @@ impl Config {
                 path.as_mut().map(resolve);
             }
         }
+        for path in [&mut self.planner.model, &mut self.planner.log.dir] {
+            path.as_mut().map(resolve);
+        }
         for principal in &mut self.principals {
             principal.token_sha256_file.as_mut().map(resolve);
         }

@@ -27,8 +27,9 @@ pub use locations::Locations;
 pub use model::{
     AdminConfig, AttributeConfig, BackendConfig, BreakerConfig, CacheConfig, CollectionCacheConfig, CollectionConfig,
     Config, Consistency, EdgeConfig, EmbedderConfig, EntitiesConfig, GraphConfig, HttpEmbedderConfig, L1Config,
-    L2Config, L3Config, LogConfig, LogFormat, MemoryConfig, Neo4jConfig, NodeConfig, PoolConfig, PostgresConfig,
-    PrincipalConfig, RedisTopology, ServerConfig, TenantFilterConfig, TierName, VectorConfig,
+    L2Config, L3Config, LogConfig, LogFormat, MemoryConfig, Neo4jConfig, NodeConfig, PlannerConfig, PlannerLogConfig,
+    PoolConfig, PostgresConfig, PrincipalConfig, RedisTopology, ServerConfig, TenantFilterConfig, TierName,
+    VectorConfig,
 };
 pub use path::KeyPath;
 pub use problem::{ConfigProblem, Origin, ProblemKind};

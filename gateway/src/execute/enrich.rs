@@ -113,5 +113,6 @@ fn record(trace: &Trace, operator: &'static str, rows_in: usize, rows_out: usize
         examined: 0,
         calls: 1,
         spent: started.elapsed(),
+        own: started.elapsed(),
     });
 }

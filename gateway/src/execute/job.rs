@@ -2,11 +2,11 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
-    LegMemo, OperatorRun, Trace,
+    LegMemo, Midway, OperatorRun, Surprise, Timed, Trace,
     legs::{Prefix, RankedLeg},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     },
     cache::{Digest, RankedList},
     catalog::Collection,
-    planner::{Operator, Plan},
+    planner::{Operator, Plan, Planned},
     query::{Filter, NodeRef, Query},
 };
 
@@ -50,6 +50,7 @@ impl Progress {
 }
 
 /// One plan to run, and all that it needs.
+#[derive(Clone, Copy)]
 pub struct Job<'a> {
     /// Where the stores are.
     pub collection: &'a Collection,
@@ -77,6 +78,8 @@ pub struct Job<'a> {
     pub trace: &'a Trace,
     /// Items verified so far.
     pub progress: &'a Progress,
+    /// Whom to ask where a leg turned out otherwise than estimated; without, plans run to their end.
+    pub midway: Option<&'a dyn Midway>,
 }
 
 /// The ranked part of an answer.
@@ -87,9 +90,9 @@ pub struct Ranked {
     /// Anchors that the graph does not know.
     pub unknown: Vec<NodeRef>,
     /// A graph leg that ran.
-    pub reach: Option<Arc<Reach>>,
+    pub reach: Option<Timed<Arc<Reach>>>,
     /// A vector leg that ran under the filter alone.
-    pub list: Option<RankedList>,
+    pub list: Option<Timed<RankedList>>,
 }
 
 /// Where ranked candidates come from.
@@ -103,6 +106,14 @@ enum Gate<'a> {
     Open,
     Member(&'a IdSet),
     Check { batch: usize },
+}
+
+/// How pulling candidates through a gate ended.
+enum Filled {
+    /// With the ranked part.
+    Done(Ranked),
+    /// Too few come through: there is a better way on.
+    Elsewhere(Arc<Planned>),
 }
 
 /// How many candidates to take at first.
@@ -130,7 +141,36 @@ impl Job<'_> {
     async fn ranked(&self, candidates: &Operator, gate: Gate<'_>) -> Result<Ranked, BackendError> {
         let source = self.source(candidates, !matches!(gate, Gate::Open))?;
         let first = first_of(candidates);
-        self.fill(&source, gate, first).await
+        match self.fill(&source, gate, first).await? {
+            Filled::Done(ranked) => Ok(ranked),
+            // What the vector leg has given stays in the memo.
+            Filled::Elsewhere(planned) => self.elsewhere(Surprise::PassRate, planned, None).await,
+        }
+    }
+
+    /// Goes on with another plan, a finished reach in hand.
+    async fn elsewhere(
+        &self,
+        why: Surprise,
+        planned: Arc<Planned>,
+        reach: Option<Timed<Arc<Reach>>>,
+    ) -> Result<Ranked, BackendError> {
+        self.trace.replan(why, planned.clone());
+        let known = reach.as_ref().map(|reach| reach.made.clone());
+        let held = Held { reach: known.or_else(|| self.held.reach.clone()), list: self.held.list.clone() };
+        let job = Job { held: &held, midway: None, ..*self };
+        let mut ranked = Box::pin(job.run(planned.plan())).await?;
+        if let Some(reach) = reach {
+            ranked.unknown.clone_from(&reach.made.unknown);
+            ranked.reach = Some(reach);
+        }
+        Ok(ranked)
+    }
+
+    /// A better way on, now that a live reach is known.
+    fn after_reach(&self, ids: &Operator, reach: &Reach) -> Option<Arc<Planned>> {
+        let live = matches!(ids, Operator::Reach);
+        self.midway.filter(|_| live)?.knows_reach(reach.ids.len() as u64)
     }
 
     /// Both legs at once, then membership.
@@ -150,8 +190,13 @@ impl Job<'_> {
         let (reach, warmed) = futures_util::join!(self.ids(ids), warm);
         warmed?;
         let reach = reach?;
-        let mut ranked = self.fill(&source, Gate::Member(&reach.ids), first).await?;
-        ranked.unknown.clone_from(&reach.unknown);
+        if let Some(planned) = self.after_reach(ids, &reach.made) {
+            return self.elsewhere(Surprise::Reach, planned, Some(reach)).await;
+        }
+        let Filled::Done(mut ranked) = self.fill(&source, Gate::Member(&reach.made.ids), first).await? else {
+            return Err(self.impossible("only checks of candidates go elsewhere"));
+        };
+        ranked.unknown.clone_from(&reach.made.unknown);
         ranked.reach = matches!(ids, Operator::Reach).then_some(reach);
         Ok(ranked)
     }
@@ -159,7 +204,10 @@ impl Job<'_> {
     /// A search among the reached ids.
     async fn restricted(&self, root: &Operator, ids: &Operator, access: Access) -> Result<Ranked, BackendError> {
         let reach = self.ids(ids).await?;
-        let search = self.search(access, Some(reach.ids.clone()), false);
+        if let Some(planned) = self.after_reach(ids, &reach.made) {
+            return self.elsewhere(Surprise::Reach, planned, Some(reach)).await;
+        }
+        let search = self.search(access, Some(reach.made.ids.clone()), false);
         let need = self.query.need();
         let started = Instant::now();
         let leg = RankedLeg::new(search);
@@ -167,15 +215,16 @@ impl Job<'_> {
         self.trace.record(OperatorRun {
             operator: root.name(),
             access: Some(access),
-            rows_in: reach.ids.len() as u64,
+            rows_in: reach.made.ids.len() as u64,
             rows_out: prefix.hits.len() as u64,
             examined: prefix.examined,
             calls: prefix.calls,
             spent: started.elapsed(),
+            own: started.elapsed(),
         });
         let hits: Vec<Hit> = prefix.hits.into_iter().filter(|hit| self.reaches_threshold(hit)).collect();
         self.progress.publish(&hits);
-        let unknown = reach.unknown.clone();
+        let unknown = reach.made.unknown.clone();
         let reach = matches!(ids, Operator::Reach).then_some(reach);
         Ok(Ranked { hits, unknown, reach, list: None })
     }
@@ -199,6 +248,7 @@ impl Job<'_> {
             examined: page.examined,
             calls: 1,
             spent: started.elapsed(),
+            own: started.elapsed(),
         });
         let hits: Vec<Hit> = page.hits.into_iter().filter(|hit| self.reaches_threshold(hit)).collect();
         self.progress.publish(&hits);
@@ -247,11 +297,13 @@ impl Job<'_> {
     }
 
     /// The reached ids, from the cache, from another query of the batch, or from the store.
-    async fn ids(&self, operator: &Operator) -> Result<Arc<Reach>, BackendError> {
+    async fn ids(&self, operator: &Operator) -> Result<Timed<Arc<Reach>>, BackendError> {
         let started = Instant::now();
         let mut calls = 0;
         let reach = if matches!(operator, Operator::CachedReach) {
-            self.held.reach.clone().ok_or_else(|| self.impossible("the plan uses a cached reach that is not there"))?
+            let held = self.held.reach.clone();
+            let made = held.ok_or_else(|| self.impossible("the plan uses a cached reach that is not there"))?;
+            Timed { made, took: Duration::ZERO }
         } else {
             let (Some(graph), Some(request)) = (&self.collection.graph, self.request) else {
                 return Err(self.impossible("the plan walks a graph that is not there"));
@@ -261,7 +313,9 @@ impl Job<'_> {
                 .get_or_try_init(|| async {
                     self.trace.graph_call();
                     calls = 1;
-                    graph.reach(self.ctx, request).await.map(Arc::new)
+                    let begun = Instant::now();
+                    let reach = graph.reach(self.ctx, request).await.map(Arc::new);
+                    reach.map(|made| Timed { made, took: begun.elapsed() })
                 })
                 .await?
                 .clone()
@@ -270,17 +324,18 @@ impl Job<'_> {
             operator: operator.name(),
             access: None,
             rows_in: 0,
-            rows_out: reach.ids.len() as u64,
-            examined: if calls > 0 { reach.examined } else { 0 },
+            rows_out: reach.made.ids.len() as u64,
+            examined: if calls > 0 { reach.made.examined } else { 0 },
             calls,
             spent: started.elapsed(),
+            own: started.elapsed(),
         });
         Ok(reach)
     }
 
     /// Pulls candidates through the gate until `offset + limit` have passed, the score falls below the threshold, or
     /// nothing is left. Each round that is short takes more, by the rate at which candidates passed so far.
-    async fn fill(&self, source: &Source<'_>, gate: Gate<'_>, first: usize) -> Result<Ranked, BackendError> {
+    async fn fill(&self, source: &Source<'_>, gate: Gate<'_>, first: usize) -> Result<Filled, BackendError> {
         let need = self.query.need();
         let started = Instant::now();
         let mut gated = Gated::default();
@@ -288,19 +343,31 @@ impl Job<'_> {
         let mut taken = 0;
         let mut want = first.min(MAX_PAGE);
         let mut live = None;
-        let leg_report = loop {
+        // Time that each side took by itself.
+        let (mut paging, mut passing) = (Duration::ZERO, Duration::ZERO);
+        let (leg_report, elsewhere) = loop {
             let source = live.as_ref().unwrap_or(source);
+            let asked = Instant::now();
             let page = self.page(source, taken, taken.saturating_add(want)).await?;
+            let came = Instant::now();
+            paging += came - asked;
             let below = page.hits.iter().position(|hit| !self.reaches_threshold(hit));
             let candidates = &page.hits[..below.unwrap_or(page.hits.len())];
             self.pass(&gate, candidates, need - kept.len().min(need), &mut kept, &mut gated).await?;
+            passing += came.elapsed();
             // Nothing moves unless an approximate search brought something late.
             kept.sort_by(Hit::order);
             kept.truncate(need);
             self.progress.publish(&kept);
+            let is_first = taken == 0;
             taken += page.hits.len();
             if kept.len() >= need || page.exhausted || below.is_some() {
-                break (page.examined, page.calls);
+                break ((page.examined, page.calls), None);
+            }
+            if let (Gate::Check { .. }, true, Some(midway)) = (&gate, is_first, self.midway)
+                && let Some(planned) = midway.knows_pass_rate(gated.seen, kept.len() as u64)
+            {
+                break ((page.examined, page.calls), Some(planned));
             }
             if matches!(source, Source::List { .. }) {
                 // The list ran dry although more may exist: go on with a search of our own. It gives the same order,
@@ -316,14 +383,18 @@ impl Job<'_> {
             let missing = (need - kept.len()) as f64;
             want = ((1.5 * missing / rate) as usize).clamp(taken, taken.saturating_mul(15)).min(MAX_PAGE);
         };
-        let spent = started.elapsed();
         let source = live.as_ref().unwrap_or(source);
-        self.record_fill(source, &gate, taken, kept.len(), leg_report, &gated, spent);
+        let times = Times { spent: started.elapsed(), paging, passing };
+        self.record_fill(source, &gate, taken, kept.len(), leg_report, &gated, times);
+        if let Some(planned) = elsewhere {
+            return Ok(Filled::Elsewhere(planned));
+        }
         if let (Gate::Check { .. }, 0) = (&gate, gated.calls) {
             // No candidate came up, but the caller is still told which anchors are unknown.
             self.check(&[], &mut gated).await?;
         }
-        Ok(Ranked { hits: kept, unknown: gated.unknown, reach: None, list: self.finished_list(source).await })
+        let list = self.finished_list(source).await;
+        Ok(Filled::Done(Ranked { hits: kept, unknown: gated.unknown, reach: None, list }))
     }
 
     /// Candidates `from..to` of a source.
@@ -336,10 +407,12 @@ impl Job<'_> {
                 exact: list.exact,
                 examined: 0,
                 calls: 0,
+                took: Duration::ZERO,
             }),
             Source::List { list, refilter: true } => {
                 let ids: Vec<_> = list.hits.iter().map(|hit| hit.id.clone()).collect();
                 self.trace.vector_call();
+                let begun = Instant::now();
                 let space = match self.ranking {
                     Ranking::Similarity { space, .. } => Some(*space),
                     Ranking::ById => None,
@@ -347,7 +420,8 @@ impl Job<'_> {
                 let passes = self.collection.entities.matching(self.ctx, &ids, self.filter, space).await?;
                 let hits = list.hits.iter().zip(passes).filter(|(_, pass)| *pass).map(|(hit, _)| hit.clone()).collect();
                 let examined = ids.len() as u64;
-                Ok(Prefix { hits, exhausted: list.exhausted, exact: list.exact, examined, calls: 1 })
+                let (exhausted, exact, took) = (list.exhausted, list.exact, begun.elapsed());
+                Ok(Prefix { hits, exhausted, exact, examined, calls: 1, took })
             }
         }
     }
@@ -418,14 +492,15 @@ impl Job<'_> {
         kept: usize,
         (examined, calls): (u64, u32),
         gated: &Gated,
-        spent: std::time::Duration,
+        times: Times,
     ) {
         let (operator, access) = match source {
             Source::Leg(leg) => ("Ann", Some(leg.access())),
             Source::List { .. } => ("CachedList", None),
         };
+        let Times { spent, paging, passing } = times;
         let rows_out = taken as u64;
-        self.trace.record(OperatorRun { operator, access, rows_in: 0, rows_out, examined, calls, spent });
+        self.trace.record(OperatorRun { operator, access, rows_in: 0, rows_out, examined, calls, spent, own: paging });
         let operator = match gate {
             Gate::Open => return,
             Gate::Member(_) => "Intersect",
@@ -439,21 +514,31 @@ impl Job<'_> {
             examined: gated.examined,
             calls: gated.calls,
             spent,
+            own: passing,
         });
     }
 
     /// What a live leg under the filter alone has given: a list for the cache.
-    async fn finished_list(&self, source: &Source<'_>) -> Option<RankedList> {
+    async fn finished_list(&self, source: &Source<'_>) -> Option<Timed<RankedList>> {
         let (Source::Leg(leg), Ranking::Similarity { .. }) = (source, self.ranking) else { return None };
         let given = leg.so_far().await;
         let (exhausted, exact) = (given.exhausted, given.exact);
-        Some(RankedList { filter: self.filter.clone(), hits: given.hits.into(), exhausted, exact })
+        let made = RankedList { filter: self.filter.clone(), hits: given.hits.into(), exhausted, exact };
+        Some(Timed { made, took: given.took })
     }
 }
 
 /// First page of a search that replaces a list that ran dry.
 fn first_live(need: usize) -> usize {
     need.saturating_mul(8).clamp(400, MAX_PAGE)
+}
+
+/// What pulling candidates through a gate took: all in all, in the source, in the gate.
+#[derive(Clone, Copy)]
+struct Times {
+    spent: Duration,
+    paging: Duration,
+    passing: Duration,
 }
 
 /// What a gate has done so far.

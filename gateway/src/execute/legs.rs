@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::OnceCell;
@@ -19,10 +19,19 @@ use crate::{
 /// The legs of one request, or of all requests of one batch.
 #[derive(Default)]
 pub struct LegMemo {
-    reaches: Cells<Digest, Arc<Reach>>,
-    embeddings: Cells<Digest, Arc<[f32]>>,
+    reaches: Cells<Digest, Timed<Arc<Reach>>>,
+    embeddings: Cells<Digest, Timed<Arc<[f32]>>>,
     ranked: Mutex<HashMap<RankedKey, Arc<RankedLeg>>>,
     began: Option<Began>,
+}
+
+/// What a leg gave, and what it took by itself: what it would take to make it again.
+#[derive(Debug, Clone)]
+pub struct Timed<T> {
+    /// It.
+    pub made: T,
+    /// Time in the calls that it was made by.
+    pub took: Duration,
 }
 
 /// When a batch began. Its legs may have been read any time since, by any of its queries.
@@ -55,12 +64,12 @@ impl LegMemo {
     }
 
     /// The place of a graph leg. A failed run leaves it empty for the next one to try.
-    pub(super) fn reach(&self, key: Digest) -> Arc<OnceCell<Arc<Reach>>> {
+    pub(super) fn reach(&self, key: Digest) -> Arc<OnceCell<Timed<Arc<Reach>>>> {
         cell(&self.reaches, key)
     }
 
     /// The place of a text's vector.
-    pub fn embedding(&self, key: Digest) -> Arc<OnceCell<Arc<[f32]>>> {
+    pub fn embedding(&self, key: Digest) -> Arc<OnceCell<Timed<Arc<[f32]>>>> {
         cell(&self.embeddings, key)
     }
 
@@ -86,6 +95,7 @@ struct LegState {
     approximate: bool,
     examined: u64,
     calls: u32,
+    took: Duration,
 }
 
 /// What a leg has, as far as it was asked for.
@@ -101,6 +111,8 @@ pub(super) struct Prefix {
     pub examined: u64,
     /// Calls made by the leg so far.
     pub calls: u32,
+    /// Time in them.
+    pub took: Duration,
 }
 
 impl RankedLeg {
@@ -123,6 +135,7 @@ impl RankedLeg {
     ) -> Result<Prefix, BackendError> {
         let mut state = self.state.lock().await;
         while state.hits.len() < to && !state.exhausted {
+            let begun = Instant::now();
             let mut cursor = match state.cursor.take() {
                 Some(cursor) => cursor,
                 None => {
@@ -139,6 +152,7 @@ impl RankedLeg {
             }
             let page = cursor.next(ctx, to - state.hits.len()).await?;
             cursor.release().await;
+            state.took += begun.elapsed();
             state.exhausted = page.exhausted || page.hits.is_empty();
             state.examined += page.examined;
             // A page speaks for all before it: an exact search may take over from one that was not.
@@ -153,6 +167,7 @@ impl RankedLeg {
             exact: !state.approximate,
             examined: state.examined,
             calls: state.calls,
+            took: state.took,
         })
     }
 
@@ -162,7 +177,7 @@ impl RankedLeg {
         let mut hits = state.hits.clone();
         hits.sort_by(Hit::order);
         let (exhausted, exact) = (state.exhausted, !state.approximate);
-        Prefix { hits, exhausted, exact, examined: state.examined, calls: state.calls }
+        Prefix { hits, exhausted, exact, examined: state.examined, calls: state.calls, took: state.took }
     }
 }
 

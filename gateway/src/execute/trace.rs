@@ -2,13 +2,14 @@
 
 use std::{
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
 
-use crate::{backend::Access, request::LegCalls};
+use super::Surprise;
+use crate::{backend::Access, planner::Planned, request::LegCalls};
 
 /// One operator's run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct OperatorRun {
     pub calls: u32,
     /// Time until it was done.
     pub spent: Duration,
+    /// Time in its own calls, without those of what it takes its candidates from.
+    pub own: Duration,
 }
 
 /// A record of one execution.
@@ -37,6 +40,7 @@ pub struct Trace {
     graph: AtomicU32,
     embed: AtomicU32,
     ranked: OnceLock<Duration>,
+    replanned: OnceLock<(Surprise, Arc<Planned>)>,
 }
 
 impl Trace {
@@ -68,6 +72,16 @@ impl Trace {
     /// What the ranked part took; `None` while it runs.
     pub fn ranked(&self) -> Option<Duration> {
         self.ranked.get().copied()
+    }
+
+    /// Notes that the run went on with another plan.
+    pub fn replan(&self, why: Surprise, planned: Arc<Planned>) {
+        let _ = self.replanned.set((why, planned));
+    }
+
+    /// The plan that the run went on with in the middle, and why.
+    pub fn replanned(&self) -> Option<&(Surprise, Arc<Planned>)> {
+        self.replanned.get()
     }
 
     /// Operators in the order in which they finished.

@@ -26,9 +26,18 @@ pub(super) struct Work {
     pub index: f64,
     /// Probability that a leg is served from a cache.
     pub cached: f64,
+    /// Microseconds of the graph store by itself.
+    pub graph_us: f64,
+    /// Microseconds of the vector store by itself.
+    pub vector_us: f64,
 }
 
 impl Work {
+    /// All of it is done by the graph store.
+    fn of_graph(self) -> Self {
+        Self { graph_us: self.us, ..self }
+    }
+
     /// One after the other.
     fn then(self, next: Self) -> Self {
         Self {
@@ -41,6 +50,8 @@ impl Work {
             parallel: self.parallel.max(next.parallel),
             index: self.index.max(next.index),
             cached: self.cached.max(next.cached),
+            graph_us: self.graph_us + next.graph_us,
+            vector_us: self.vector_us + next.vector_us,
         }
     }
 
@@ -58,6 +69,7 @@ impl Work {
             flop: self.flop * factor,
             calls: self.calls * factor,
             bytes: self.bytes * factor,
+            graph_us: self.graph_us * factor,
             ..self
         }
     }
@@ -77,6 +89,13 @@ pub(super) struct Pricer<'a> {
 impl Pricer<'_> {
     /// What a plan is expected to do.
     pub(super) fn price(&self, plan: &Plan) -> Work {
+        let work = self.whole(plan);
+        // What is not the graph store's is the vector store's, but where both work at once.
+        let vector_us = if work.vector_us > 0.0 { work.vector_us } else { work.us - work.graph_us };
+        Work { vector_us, ..work }
+    }
+
+    fn whole(&self, plan: &Plan) -> Work {
         match &plan.root {
             Operator::RankExact { ids } => self.ids(ids).then(self.restricted(Access::IdsThenFilter)),
             Operator::RankReached => self.walk().then(self.restricted(Access::IdsThenFilter)),
@@ -87,7 +106,7 @@ impl Pricer<'_> {
             Operator::Intersect { candidates, ids } => {
                 let (ranked, ids) = (self.ranked(candidates, true), self.ids(ids));
                 let overhead = if ids.calls > 0.0 && ranked.calls > 0.0 { self.vector.call_us } else { 0.0 };
-                ranked.beside(ids, overhead)
+                Work { vector_us: ranked.us, ..ranked.beside(ids, overhead) }
             }
             other => self.ranked(other, false),
         }
@@ -168,14 +187,21 @@ impl Pricer<'_> {
                 let taken = self.wanted().max((*first as f64).min(self.estimates.rows));
                 let ahead = if gated { self.vector.ahead.max(1.0) } else { 1.0 };
                 let exact = self.vector_call((taken * ahead).min(passing.max(taken)));
+                let searched = || {
+                    exact.then(self.filtered()).then(self.score(passing)).scaled(self.searches(*first as f64, taken))
+                };
                 match (access, self.vector.filtering) {
-                    (Access::RankThenFilter, _) if self.input.ann.is_some() => {
-                        self.vector_call(taken).then(self.approximate(taken))
+                    (Access::RankThenFilter, filtering) if self.input.ann.is_some() => {
+                        let by_rank = self.vector_call(taken).then(self.approximate(taken));
+                        // A server that goes its own way takes the filter's index where that lets little through.
+                        match filtering {
+                            Filtering::ItsOwnWay => {
+                                Some(searched()).filter(|other| other.us < by_rank.us).unwrap_or(by_rank)
+                            }
+                            Filtering::AsTold => by_rank,
+                        }
                     }
-                    (Access::FilterThenRank, _) | (_, Filtering::ItsOwnWay) => exact
-                        .then(self.filtered())
-                        .then(self.score(passing))
-                        .scaled(self.searches(*first as f64, taken)),
+                    (Access::FilterThenRank, _) | (_, Filtering::ItsOwnWay) => searched(),
                     (Access::RankThenFilter | Access::IdsThenFilter, Filtering::AsTold) => {
                         let passed = taken / self.estimates.selectivity.likely.max(1e-9);
                         exact.then(self.score(self.estimates.rows)).then(self.test(passed.min(self.estimates.rows)))
@@ -247,7 +273,7 @@ impl Pricer<'_> {
     /// Following edges, wherever the ids go from there.
     fn walk(&self) -> Work {
         let edges = self.estimates.edges;
-        Work { us: edges * self.graph.edge_ns / 1e3, io: edges, flop: edges * 100.0, ..Work::default() }
+        Work { us: edges * self.graph.edge_ns / 1e3, io: edges, flop: edges * 100.0, ..Work::default() }.of_graph()
     }
 
     /// A source of reached ids.
@@ -264,6 +290,7 @@ impl Pricer<'_> {
                     parallel: 1.0,
                     ..walk
                 }
+                .of_graph()
             }
             _ => Work { cached: 1.0, index: 1.0, parallel: 1.0, ..Work::default() },
         }
@@ -310,5 +337,6 @@ impl Pricer<'_> {
             parallel: 1.0,
             ..Work::default()
         }
+        .of_graph()
     }
 }

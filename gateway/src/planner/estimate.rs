@@ -33,6 +33,11 @@ impl Fraction {
         Self { low, likely: likely.clamp(low, high), high }
     }
 
+    /// The likely value times a factor, within the bounds.
+    pub(super) fn times(self, factor: f64) -> Self {
+        Self { likely: (self.likely * factor).clamp(self.low, self.high), ..self }
+    }
+
     fn negate(self) -> Self {
         Self { low: 1.0 - self.high, likely: 1.0 - self.likely, high: 1.0 - self.low }
     }

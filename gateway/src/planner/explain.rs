@@ -25,6 +25,15 @@ pub struct PlanReport {
     pub statistics: [u64; 2],
     /// What statistics said before the query ran.
     pub estimates: EstimateReport,
+    /// The lead of the chosen plan over the next one in standard deviations of its prediction: at 0 any other may be as good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// What duels say of queries of this shape.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regret: Option<RegretReport>,
+    /// With `analyze`: the plan that the run went on with in the middle, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replanned: Option<String>,
     /// Plans that apply, cheapest first.
     pub candidates: Vec<CandidateReport>,
     /// Plans that do not apply, and why.
@@ -55,6 +64,19 @@ pub struct EstimateReport {
     pub edges: f64,
     /// Entities that pass filter and walk.
     pub matches: f64,
+    /// What statistics said of the selectivity is multiplied with this: queries of this shape turned out so before.
+    pub selectivity_factor: f64,
+    /// The same for reach and edges.
+    pub reach_factor: f64,
+}
+
+/// What duels say of queries of one shape.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RegretReport {
+    /// Duels: queries of which a second plan ran in the background.
+    pub duels: u64,
+    /// Geometric mean of the chosen plan's latency over that of the faster one of each pair.
+    pub regret: f64,
 }
 
 /// A candidate.
@@ -68,6 +90,16 @@ pub struct CandidateReport {
     pub operators: String,
     /// What the choice went by, in microseconds.
     pub predicted_us: f64,
+    /// What 95 % of such queries stay below, in microseconds, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub q95_us: Option<f64>,
+    /// Where the prediction comes from: `table`, `model` or `analytic`.
+    pub source: &'static str,
+    /// More about that.
+    pub because: String,
+    /// The part of pairs that it wins among candidates that are about equal, where the model compared them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub votes: Option<f64>,
     /// What the analytic model says, in microseconds.
     pub analytic_us: f64,
     /// Predicted latency over that of the cheapest candidate.
@@ -107,7 +139,7 @@ fn rounded(value: f64) -> f64 {
 
 impl PlanReport {
     /// The report of a decision.
-    pub fn new(planned: &Planned, canonical: String, template: String, cached: Vec<&'static str>) -> Self {
+    pub fn new(planned: &Planned, canonical: String, regret: Option<RegretReport>, cached: Vec<&'static str>) -> Self {
         let best = planned.candidates.iter().map(|c| c.predicted_us).fold(f64::INFINITY, f64::min).max(1e-9);
         let mut order: Vec<usize> = (0..planned.candidates.len()).collect();
         order.sort_by(|&a, &b| planned.candidates[a].predicted_us.total_cmp(&planned.candidates[b].predicted_us));
@@ -117,7 +149,7 @@ impl PlanReport {
             reason: planned.choice.reason(),
             model: planned.model.to_string(),
             canonical,
-            template,
+            template: planned.template.text.to_string(),
             statistics: planned.statistics.into(),
             estimates: EstimateReport {
                 rows: estimates.rows,
@@ -129,7 +161,12 @@ impl PlanReport {
                 reach: rounded(estimates.reach),
                 edges: rounded(estimates.edges),
                 matches: rounded(estimates.matches),
+                selectivity_factor: rounded(estimates.correction.selectivity),
+                reach_factor: rounded(estimates.correction.reach),
             },
+            confidence: planned.confidence().map(rounded),
+            regret,
+            replanned: None,
             candidates: order
                 .into_iter()
                 .map(|index| {
@@ -139,6 +176,10 @@ impl PlanReport {
                         variant: planned.variant(index),
                         operators: candidate.plan.root.to_string(),
                         predicted_us: rounded(candidate.predicted_us),
+                        q95_us: candidate.q95_us.map(rounded),
+                        source: candidate.source.as_str(),
+                        because: candidate.source.to_string(),
+                        votes: candidate.votes,
                         analytic_us: rounded(candidate.analytic_us),
                         times_best: rounded(candidate.predicted_us / best),
                         features: Feature::ALL.iter().map(|&f| (f.name(), candidate.features.get(f))).collect(),

@@ -1,12 +1,21 @@
 //! The planner alone, on made-up statistics.
 
-use std::sync::Arc;
+mod choice;
+
+use std::{sync::Arc, time::Duration};
+
+use planner_model::{Features, Prediction, Silence};
 
 use super::*;
 use crate::{
-    backend::{DegreeStatistics, EdgeStatistics, GraphCosts, VectorCosts},
-    query::{Direction, Field, Include, NodeRef, VectorClause, VectorInput, VectorTerm, Walk},
-    value::{EntityId, Literal},
+    backend::{
+        AnnCosts, DegreeStatistics, EdgeStatistics, GraphCosts, GraphStatistics, ReachRequest, VectorCosts,
+        VectorStatistics,
+    },
+    cache::Digest,
+    catalog::{AttributeSchema, CollectionSchema, GraphSchema, Metric, QueryLimits, VectorSchema},
+    query::{Direction, Field, Filter, Include, NodeRef, Query, VectorClause, VectorInput, VectorTerm, Walk},
+    value::{AttributeType, EntityId, IdType, Literal},
 };
 
 const KEY: Digest = [7; 32];
@@ -47,6 +56,19 @@ fn graph(nodes: u64, fan_out: f64) -> GraphStatistics {
     GraphStatistics { nodes, edges: vec![edge], costs, epoch: 1, ..GraphStatistics::default() }
 }
 
+fn schema() -> CollectionSchema {
+    CollectionSchema {
+        name: "things".into(),
+        id_type: IdType::Integer,
+        attributes: vec![AttributeSchema { name: "kind".into(), kind: AttributeType::Keyword }],
+        vectors: vec![VectorSchema { name: "default".into(), dimensions: 384, metric: Metric::Cosine }],
+        graph: Some(GraphSchema { labels: vec!["Thing".into()], entity_label: 0, edges: vec!["cites".into()] }),
+        tenant_attribute: None,
+        embedding_version: None,
+        limits: QueryLimits::default(),
+    }
+}
+
 fn query(filter: Filter) -> Query {
     Query {
         vector: Some(VectorClause {
@@ -84,6 +106,7 @@ fn plan(
     let vectors = vectors(60_000);
     let input = Input {
         query,
+        schema: &schema(),
         filter: &query.filter,
         dimensions: 384,
         usable: 60_000,
@@ -98,6 +121,8 @@ fn plan(
         down: Down::default(),
         waits: Waits::default(),
         forced: forced.map(Forced::from),
+        left: Duration::MAX,
+        true_reach: None,
         key: KEY,
     };
     Planner::new(None).plan(&input)
@@ -161,6 +186,7 @@ fn a_decision_is_remembered_until_something_that_it_went_by_changes() {
     let plan = |statistics: &VectorStatistics, forced| {
         let input = Input {
             query: &query,
+            schema: &schema(),
             filter: &query.filter,
             dimensions: 384,
             usable: 60_000,
@@ -175,6 +201,8 @@ fn a_decision_is_remembered_until_something_that_it_went_by_changes() {
             down: Down::default(),
             waits: Waits::default(),
             forced,
+            left: Duration::MAX,
+            true_reach: None,
             key: KEY,
         };
         planner.plan(&input).unwrap()
@@ -195,6 +223,7 @@ fn a_decision_for_a_list_of_one_filter_is_not_reused_for_a_list_of_another() {
         let list = Some(ListProbe { length: 200, exhausted: false, filter: made_with, exact: true });
         let input = Input {
             query: &query,
+            schema: &schema(),
             filter: &query.filter,
             dimensions: 384,
             usable: 60_000,
@@ -209,6 +238,8 @@ fn a_decision_for_a_list_of_one_filter_is_not_reused_for_a_list_of_another() {
             down: Down::default(),
             waits: Waits::default(),
             forced: Some(PlanKind::CachedPartial.into()),
+            left: Duration::MAX,
+            true_reach: None,
             key: KEY,
         };
         planner.plan(&input).unwrap().plan().root.clone()
@@ -224,14 +255,15 @@ fn a_model_is_believed_before_the_analytic_costs() {
         fn name(&self) -> &'static str {
             "contrary"
         }
-        fn predict(&self, plan: usize, _: &Features) -> Option<planner_model::Prediction> {
-            // Knows only one kind, and loves it.
-            (plan == PlanKind::Parallel as usize).then_some(planner_model::Prediction { us: 0.001, q95_us: None })
+        fn predict(&self, plan: usize, _: &Features) -> Result<Prediction, Silence> {
+            let us = if plan == PlanKind::Parallel as usize { 0.001 } else { 7.0 };
+            Ok(Prediction { us, q95_us: None, spread: None })
         }
     }
     let (vectors, graph, query, walk) = (vectors(60_000), graph(60_000, 3.0), query(Filter::Everything), walk());
     let input = Input {
         query: &query,
+        schema: &schema(),
         filter: &query.filter,
         dimensions: 384,
         usable: 60_000,
@@ -246,6 +278,8 @@ fn a_model_is_believed_before_the_analytic_costs() {
         down: Down::default(),
         waits: Waits::default(),
         forced: None,
+        left: Duration::MAX,
+        true_reach: None,
         key: KEY,
     };
     let planned = Planner::new(Some(Arc::new(Contrary))).plan(&input).unwrap();
@@ -277,6 +311,7 @@ fn an_approximate_index_makes_ranking_first_cheap_until_the_filter_is_selective(
         statistics.epoch += 1;
         let input = Input {
             query: &query,
+            schema: &schema(),
             filter: &query.filter,
             dimensions: 384,
             usable: 60_000,
@@ -291,6 +326,8 @@ fn an_approximate_index_makes_ranking_first_cheap_until_the_filter_is_selective(
             down: Down::default(),
             waits: Waits::default(),
             forced: None,
+            left: Duration::MAX,
+            true_reach: None,
             key: KEY,
         };
         Planner::new(None).plan(&input).unwrap().plan().kind
@@ -308,6 +345,7 @@ fn a_store_that_fails_is_not_asked_where_the_cache_suffices() {
     let choose = |probe, down| {
         let input = Input {
             query: &query,
+            schema: &schema(),
             filter: &query.filter,
             dimensions: 384,
             usable: 60_000,
@@ -322,6 +360,8 @@ fn a_store_that_fails_is_not_asked_where_the_cache_suffices() {
             down,
             waits: Waits::default(),
             forced: None,
+            left: Duration::MAX,
+            true_reach: None,
             key: KEY,
         };
         Planner::new(None).plan(&input).unwrap()
@@ -343,6 +383,7 @@ fn where_one_store_holds_both_sides_a_small_reach_is_ranked_in_one_call() {
     let plan = |joined| {
         let input = Input {
             query: &query,
+            schema: &schema(),
             filter: &query.filter,
             dimensions: 384,
             usable: 60_000,
@@ -357,6 +398,8 @@ fn where_one_store_holds_both_sides_a_small_reach_is_ranked_in_one_call() {
             down: Down::default(),
             waits: Waits::default(),
             forced: Some(PlanKind::GraphFirst.into()),
+            left: Duration::MAX,
+            true_reach: None,
             key: KEY,
         };
         Planner::new(None).plan(&input).unwrap()

@@ -6,16 +6,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Reply, Step,
-    life::{Life, Prepared, Understood},
+    life::{Life, Understood},
+    plan::Prepared,
     shape,
 };
-use crate::{
-    cache::{LookupOutcome, Tier},
-    planner::PlanReport,
-};
+use crate::planner::{PlanReport, RegretReport};
 
 impl Life<'_> {
-    /// `/v1/explain`: the plan, and what the cache would have said; nothing is run but what planning needs.
+    /// `/v1/explain`: the plan, and what the cache would have said; nothing is run but what planning needs, and no
+    /// tier is any different afterwards.
     pub(super) async fn explain(&mut self, understood: &Understood) -> Reply {
         let token = CancellationToken::new();
         let _cancel = token.clone().drop_guard();
@@ -25,14 +24,8 @@ impl Life<'_> {
         let _ = self.lookup(&understood.key, options, Instant::now());
         let prepared = self.plan(understood, &ctx).await?;
         let started = Instant::now();
-        let (tiers, most) = (&self.state.tiers, self.most_stale(options));
-        let near = tiers.near_answer(&understood.key, started, most).err().map(|none| none.outcome);
-        let mut outcomes = vec![(Tier::L1, near.unwrap_or(LookupOutcome::Hit))];
-        if near.is_some() {
-            let sought = understood.sought(understood.key);
-            let look = tiers.far_answer(&sought, &self.wish(understood, false, None)).await;
-            outcomes.extend(look.reports.iter().flatten().map(|report| (report.tier, report.lookup)));
-        }
+        let (sought, policy) = (understood.sought(understood.key), &understood.collection.cache);
+        let outcomes = self.state.tiers.told(&sought, policy, self.most_stale(options)).await;
         let report = self.plan_report(understood, &prepared);
         let body = shape::explanation(report, &outcomes)?;
         self.spent(Step::Shape, started);
@@ -43,7 +36,9 @@ impl Life<'_> {
         let mut cached = Vec::new();
         cached.extend(prepared.held.reach.as_ref().map(|_| "reach"));
         cached.extend(prepared.held.list.as_ref().map(|_| "list"));
-        let (query, schema) = (&understood.query, &understood.collection.schema);
-        PlanReport::new(&prepared.planned, query.print(schema), query.template(schema), cached)
+        let canonical = understood.query.print(&understood.collection.schema);
+        let regret = self.state.planning.experience().regret(prepared.planned.template.id);
+        let regret = regret.map(|(duels, regret)| RegretReport { duels, regret });
+        PlanReport::new(&prepared.planned, canonical, regret, cached)
     }
 }

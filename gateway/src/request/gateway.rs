@@ -8,12 +8,17 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
 use planner_model::LatencyModel;
 use tokio::sync::Semaphore;
 
-use super::{Endpoint, Incoming, Inspected, Reply, batch, inspect, life::Life, wait::Outcome};
+use super::{
+    Endpoint, Incoming, Inspected, Planning, PlanningSettings, Reply, batch, inspect,
+    life::Life,
+    recall::{Recalled, recall},
+    wait::Outcome,
+};
 use crate::{
     cache::{
         BodyMemo, Flights, Tiers,
@@ -35,7 +40,6 @@ const MEMO_SHARE: u64 = 8;
 /// Everything that a query's life needs, shared by all connections.
 pub struct Gateway {
     state: ArcSwap<State>,
-    model: Option<Arc<dyn LatencyModel>>,
     metrics: Arc<Metrics>,
     pools: Arc<Registry>,
     memory: Arc<Memory>,
@@ -47,6 +51,8 @@ pub(super) struct State {
     pub memo: BodyMemo,
     pub memo_bytes: u64,
     pub planner: Planner,
+    pub planning: Arc<Planning>,
+    pub pools: Arc<Registry>,
     pub tiers: Arc<Tiers>,
     pub flights: Arc<Flights<Outcome>>,
     /// How many answers may be made anew before anybody waits for them.
@@ -62,6 +68,26 @@ impl State {
     /// Whether another catalog has taken this one's place.
     pub(super) fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Acquire)
+    }
+
+    /// The same, with nothing remembered that belongs to a catalog.
+    fn successor(&self) -> Self {
+        Self {
+            catalog: self.catalog.clone(),
+            memo: BodyMemo::new(self.memo_bytes),
+            memo_bytes: self.memo_bytes,
+            planner: Planner::with(self.planning.models().clone(), self.planning.experience().clone()),
+            planning: self.planning.clone(),
+            pools: self.pools.clone(),
+            tiers: self.tiers.clone(),
+            refreshes: self.refreshes.clone(),
+            flights: Arc::default(),
+            memory: self.memory.clone(),
+            metrics: self.metrics.clone(),
+            default_deadline: self.default_deadline,
+            max_batch: self.max_batch,
+            retired: AtomicBool::new(false),
+        }
     }
 }
 
@@ -91,11 +117,14 @@ impl Gateway {
     ) -> Self {
         let memo_bytes = cache.l1.max_bytes / MEMO_SHARE;
         let memory: Arc<Memory> = Arc::default();
+        let planning = Arc::new(Planning::new(model, PlanningSettings::default()));
         let state = State {
             memo_bytes,
             catalog: Arc::new(catalog),
             memo: BodyMemo::new(memo_bytes),
-            planner: Planner::new(model.clone()),
+            planner: Planner::with(planning.models().clone(), planning.experience().clone()),
+            planning,
+            pools: Arc::default(),
             tiers,
             refreshes: Arc::new(Semaphore::new(cache.max_refreshes)),
             flights: Arc::default(),
@@ -105,32 +134,38 @@ impl Gateway {
             max_batch: server.max_batch,
             retired: AtomicBool::new(false),
         };
-        Self { state: ArcSwap::from_pointee(state), model, metrics, pools: Arc::default(), memory }
+        Self { state: ArcSwap::from_pointee(state), metrics, pools: Arc::default(), memory }
     }
 
     /// The same gateway, whose backends have these pools: operators see and resize them.
     #[must_use]
     pub fn with_pools(self, pools: Arc<Registry>) -> Self {
+        let state = State { pools: pools.clone(), ..self.state.load().successor() };
+        self.state.store(Arc::new(state));
         Self { pools, ..self }
+    }
+
+    /// The same gateway, which plans with these models and this experience.
+    #[must_use]
+    pub fn with_planning(self, planning: Planning) -> Self {
+        let planning = Arc::new(planning);
+        let planner = Planner::with(planning.models().clone(), planning.experience().clone());
+        let state = State { planner, planning, ..self.state.load().successor() };
+        self.state.store(Arc::new(state));
+        self
     }
 
     /// Puts another catalog in place. Queries under way finish on the old one. What was stored before is served again only
     /// where a collection says that it answers from the same data ([`Collection::of_data`](crate::catalog::Collection::of_data)).
     pub fn replace_catalog(&self, catalog: Catalog, server: &ServerConfig) {
         let old = self.state.load();
+        // Its data may have changed, and its statistics count from 1 again.
+        old.planning.experience().forget_runs();
         self.state.store(Arc::new(State {
             catalog: Arc::new(catalog),
-            memo: BodyMemo::new(old.memo_bytes),
-            memo_bytes: old.memo_bytes,
-            planner: Planner::new(self.model.clone()),
-            tiers: old.tiers.clone(),
-            refreshes: old.refreshes.clone(),
-            flights: Arc::default(),
-            memory: old.memory.clone(),
-            metrics: old.metrics.clone(),
             default_deadline: Duration::from_millis(server.default_deadline_ms),
             max_batch: server.max_batch,
-            retired: AtomicBool::new(false),
+            ..old.successor()
         }));
         // What old queries bring from now on is refused, and what they brought is mostly of no more use.
         old.retired.store(true, Ordering::Release);
@@ -139,12 +174,25 @@ impl Gateway {
 
     /// The life of one query.
     pub async fn answer(&self, incoming: Incoming) -> Reply {
-        let state = self.state.load_full();
-        let legs: Arc<LegMemo> = Arc::default();
-        let mut life = Life::new(&state, &incoming, &legs);
-        let reply = life.of_body().await;
-        self.metrics.query_finished(&life.finished(&reply));
-        reply
+        let (state, looked) = {
+            let state = self.state.load();
+            match recall(&state, &incoming) {
+                Ok(Recalled { answer, finished }) => {
+                    self.metrics.query_finished(&finished);
+                    return Ok(answer);
+                }
+                Err(looked) => (Guard::into_inner(state), looked),
+            }
+        };
+        // In a box: what a long life needs is much, and would be carried about with every short one.
+        Box::pin(async move {
+            let legs: Arc<LegMemo> = Arc::default();
+            let mut life = Life::new(&state, &incoming, &legs);
+            let reply = life.of_body(looked).await;
+            self.metrics.query_finished(&life.finished(&reply));
+            reply
+        })
+        .await
     }
 
     /// The life of a batch: `{"queries": […]}`, each succeeding or failing alone. The body of the answer.
@@ -162,6 +210,11 @@ impl Gateway {
     /// What is counted.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// Models, and what runs taught.
+    pub fn planning(&self) -> Arc<Planning> {
+        self.state.load().planning.clone()
     }
 
     /// The pools of connections to backends.

@@ -2,8 +2,9 @@
 //!
 //! `understand` → `key` → `lookup` → `wait` → `plan` → `execute` → `shape` → `admit`
 //!
-//! Each step is one function below, in this order (`wait` is in [`super::wait`]). An exact repeat of a request skips
-//! `understand` and `key`; a hit ends the life at `lookup`. What several requests wait for has a life of its own.
+//! Each step is one function below, in this order (`wait` is in [`super::wait`], `plan` in [`super::plan`]). A hit ends the life
+//! at `lookup`; an exact repeat of a request begins there, and if it is a hit, it never gets here ([`super::recall`]). What
+//! several requests wait for has a life of its own.
 
 use std::{
     sync::Arc,
@@ -16,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Answer, Endpoint, Finished, Incoming, LegCalls, Refresh, Reply, Saved, Step, Timing,
     gateway::State,
-    keys, probe,
-    resolve::{Resolved, Resolver},
+    keys,
+    plan::Prepared,
+    recall::{Fresh, Looked, look},
     shape,
     wait::Turn,
 };
@@ -28,8 +30,8 @@ use crate::{
         Stage, Stamp, StoreOutcome, StoredAnswer, Tier, l2::FillLease,
     },
     catalog::{Collection, View},
-    execute::{Enriched, Held, Job, LegMemo, Progress, Ranked, Trace, enrich},
-    planner::{Down, Forced, Input, ListProbe, PlanKind, Planned, Probe, Waits},
+    execute::{Enriched, Job, LegMemo, Midway, Progress, Ranked, Trace, enrich},
+    planner::PlanKind,
     problem::{Code, Problem},
     query::{self, Explain, Filter, Json, JsonLimits, OnDeadline, Options, Priority, Query},
 };
@@ -49,7 +51,7 @@ pub(super) struct Life<'a> {
     pub(super) incoming: &'a Incoming,
     pub(super) legs: &'a Arc<LegMemo>,
     pub(super) timing: Timing,
-    trace: Trace,
+    pub(super) trace: Trace,
     pub(super) report: Option<CacheReport>,
     pub(super) far: FarReports,
     pub(super) plan: Option<PlanKind>,
@@ -88,23 +90,11 @@ pub(super) struct Began {
     pub(super) stamp: Stamp,
 }
 
-/// What will run.
-pub(super) struct Prepared {
-    resolved: Resolved,
-    filter: Filter,
-    pub(super) held: Held,
-    /// Since when the oldest held leg stands.
-    held_since: Option<Instant>,
-    reach_key: Digest,
-    list_key: Digest,
-    pub(super) planned: Arc<Planned>,
-}
-
 /// What came out of the backends.
-struct Executed {
-    items: Vec<Enriched>,
-    ranked: Ranked,
-    partial: bool,
+pub(super) struct Executed {
+    pub(super) items: Vec<Enriched>,
+    pub(super) ranked: Ranked,
+    pub(super) partial: bool,
 }
 
 impl<'a> Life<'a> {
@@ -124,31 +114,24 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// From the bytes of a body.
-    pub(super) async fn of_body(&mut self) -> Reply {
-        self.of_bytes().await.map(|answer| self.conditional(answer))
+    /// From the bytes of a body. `looked` is what [recall](super::recall) found already.
+    pub(super) async fn of_body(&mut self, looked: Option<Box<Looked>>) -> Reply {
+        let looked = looked.map(|looked| {
+            self.report = Some(looked.report);
+            self.priority = looked.priority;
+            self.timing = looked.timing;
+            looked.none
+        });
+        self.of_bytes(looked).await.map(|answer| self.incoming.conditional(answer))
     }
 
-    async fn of_bytes(&mut self) -> Reply {
-        let (mut started, mut looked) = (Instant::now(), None);
+    async fn of_bytes(&mut self, looked: Option<NoneFresh>) -> Reply {
         let incoming = self.incoming;
         let (principal, endpoint, body) = (&*incoming.principal, incoming.endpoint, &incoming.body);
-        if let Some(remembered) = self.state.memo.get(principal, endpoint, body) {
-            let looking = self.spent(Step::Understand, started);
-            match self.lookup(&remembered.key, &remembered.options, looking) {
-                Ok((answer, early)) => {
-                    if early {
-                        self.refresh = self.refresh_body();
-                    }
-                    return Ok(answer);
-                }
-                Err(none) => looked = Some(none),
-            }
-            started = Instant::now();
-        }
-        let json = query::read_json(&incoming.body, JsonLimits::default())?;
+        let started = Instant::now();
+        let json = query::read_json(body, JsonLimits::default())?;
         let understood = Arc::new(self.understand(&json, started)?);
-        let remembered = Remembered { key: understood.key, options: understood.options.clone() };
+        let remembered = Remembered::new(understood.key, &understood.options);
         self.state.memo.insert(principal, endpoint, body, remembered);
         self.of_understood(&understood, looked).await
     }
@@ -208,10 +191,17 @@ impl<'a> Life<'a> {
             let retry_after = Some(BATCH_PAUSES);
             return Err(Problem { retry_after, ..Problem::new(Code::MemoryShort, "batch queries wait for memory") });
         }
-        let prepared = self.plan(understood, ctx).await?;
-        let executed = self.execute(understood, &prepared, ctx).await?;
+        let prepared = Arc::new(self.plan(understood, ctx).await?);
+        let started = Instant::now();
+        let executed = self.execute(understood, &prepared, ctx).await;
+        let duel = self.observe(understood, &prepared, &executed, ctx, started.elapsed());
+        let executed = executed?;
         let body = self.shape(understood, &prepared, &executed)?;
-        Ok(self.admit(understood, &prepared, &executed, body, began, lease))
+        let answer = self.admit(understood, &prepared, &executed, body, began, lease);
+        if let Some(duel) = duel {
+            self.hold(duel, understood, prepared);
+        }
+        Ok(answer)
     }
 
     /// **understand**: the body's names against the collection, and **key**: its canonical form under this principal.
@@ -247,23 +237,12 @@ impl<'a> Life<'a> {
         options: &Options,
         started: Instant,
     ) -> Result<(Answer, bool), NoneFresh> {
-        let explained = options.explain != Explain::None || self.incoming.endpoint == Endpoint::Explain;
-        let wanted = !explained && options.plan.is_none() && self.cache_mode(options).reads();
-        let outcome = if wanted {
-            self.state.tiers.near_answer(key, started, self.most_stale(options))
-        } else {
-            Err(LookupOutcome::Bypassed.into())
-        };
-        let (lookup, ttl) = match &outcome {
-            Ok((_, left)) => (LookupOutcome::Hit, i64::try_from(left.as_secs()).ok()),
-            Err(none) => (none.outcome, None),
-        };
+        let (report, found) = look(self.state, self.incoming, key, options, started);
         let collapsed = self.report.is_some_and(|report| report.collapsed);
-        self.report = Some(CacheReport { ttl, collapsed, ..CacheReport::of(Tier::L1, lookup) });
+        self.report = Some(CacheReport { collapsed, ..report });
         self.priority = self.priority(options);
         self.spent(Step::Lookup, started);
-        let (stored, left) = outcome?;
-        let early = self.cache_mode(options).writes() && is_due(stored.cost, left);
+        let Fresh { stored, early } = found?;
         self.saved = Some(Saved { tier: Tier::L1, cost: stored.cost });
         Ok((self.served(stored, started), early))
     }
@@ -272,77 +251,6 @@ impl<'a> Life<'a> {
     pub(super) fn served(&self, stored: StoredAnswer, now: Instant) -> Answer {
         let age = now.saturating_duration_since(stored.created);
         self.answer(stored.body, Some(stored.etag), age, stored.groups)
-    }
-
-    /// **plan**: seeds and query vector, a probe of the cached stages, and the choice among the candidates.
-    pub(super) async fn plan(&mut self, understood: &Understood, ctx: &CallContext) -> Result<Prepared, Problem> {
-        let started = Instant::now();
-        let Understood { collection, view, forced, query, options, .. } = understood;
-        let mode = self.cache_mode(options);
-        let resolver = Resolver {
-            collection,
-            view,
-            forced,
-            ctx,
-            trace: &self.trace,
-            legs: self.legs,
-            tiers: &self.state.tiers,
-            read: mode.reads(),
-            write: mode.writes(),
-        };
-        let resolved = until_late(ctx, resolver.resolve(query)).await.unwrap_or_else(|| Err(out_of_time()))?;
-        let filter = Filter::and([query.filter.clone(), forced.clone()]);
-        let (reach_key, list_key) = keys::of_legs(collection, view, &resolved);
-
-        // Probe the cache first: what is there decides more than any estimate.
-        let (held, held_since) = if mode.reads() {
-            let most = self.most_stale(options);
-            probe::held(&self.state.tiers, understood, &resolved, &filter, (reach_key, list_key), most).await
-        } else {
-            (Held::default(), None)
-        };
-
-        let vectors = collection.entities.statistics();
-        let graph = collection.graph.as_ref().map(|graph| (graph.statistics(), graph.capabilities()));
-        let input = Input {
-            query,
-            filter: &filter,
-            dimensions: resolved.dimensions,
-            usable: usable(understood, &vectors),
-            ann: query.vector.as_ref().filter(|_| !query.exactly()).and_then(|clause| vectors.ann_of(clause.space)),
-            request: resolved.request.as_ref(),
-            vectors: &vectors,
-            graph: graph.as_ref().map(|(statistics, _)| &**statistics),
-            max_check: graph.as_ref().map_or(0, |(_, capabilities)| capabilities.max_check),
-            joined: collection.entities.rank_reached().is_some(),
-            probe: Probe {
-                reach: held.reach.as_ref().map(|reach| reach.ids.len() as u64),
-                list: held.list.as_ref().map(|list| ListProbe {
-                    length: list.hits.len(),
-                    exhausted: list.exhausted,
-                    filter: &list.filter,
-                    exact: list.exact,
-                }),
-            },
-            keeps: mode.keeps(),
-            down: Down {
-                vectors: !collection.entities.is_available(),
-                graph: collection.graph.as_ref().is_some_and(|graph| !graph.is_available()),
-            },
-            waits: Waits {
-                vectors: collection.entities.expected_wait(),
-                graph: collection.graph.as_ref().map(|graph| graph.expected_wait()).unwrap_or_default(),
-            },
-            forced: options.plan.map(|kind| Forced { kind, variant: options.variant }),
-            key: understood.key,
-        };
-        let planned = self.state.planner.plan(&input).map_err(|error| Problem {
-            pointer: Some("/options/plan".into()),
-            ..Problem::new(Code::PlanNotApplicable, error.to_string())
-        })?;
-        self.plan = Some(planned.plan().kind);
-        self.spent(Step::Plan, started);
-        Ok(Prepared { resolved, filter, held, held_since, reach_key, list_key, planned })
     }
 
     /// **execute**: runs the plan and fetches what each result brings along.
@@ -355,6 +263,7 @@ impl<'a> Life<'a> {
         let started = Instant::now();
         let Understood { collection, view, query, options, .. } = understood;
         let progress = Progress::default();
+        let midway = self.replanner(understood, prepared);
         let request = prepared.resolved.request.as_ref();
         let job = Job {
             collection,
@@ -370,6 +279,7 @@ impl<'a> Life<'a> {
             ctx,
             trace: &self.trace,
             progress: &progress,
+            midway: midway.as_ref().map(|midway| midway as &dyn Midway),
         };
         let whole = async {
             let ranked = job.run(prepared.planned.plan()).await?;
@@ -449,20 +359,23 @@ impl<'a> Life<'a> {
         let outrun = self.legs.began().is_some_and(|legs| legs.moves != tiers.epochs().moves());
         let writes = wanted && !outrun && !self.state.is_retired();
         // An answer is as old as the oldest leg that it was made from.
-        let uses_cache = prepared.planned.plan().kind == PlanKind::CachedPartial;
+        let replanned = self.trace.replanned().map(|(_, planned)| planned);
+        let mut plans = std::iter::once(&prepared.planned).chain(replanned);
+        let uses_cache = plans.any(|planned| planned.plan().kind == PlanKind::CachedPartial);
         let created =
             if uses_cache { prepared.held_since.map_or(started, |since| since.min(started)) } else { started };
         let (cost, policy, stamp) = (started.elapsed(), &understood.collection.cache, &began.stamp);
         if writes && !executed.partial {
             // That there is nothing is not known for as long as what there is.
-            if let Some(reach) = executed.ranked.reach.as_ref().filter(|reach| !reach.ids.is_empty()) {
+            if let Some(reach) = executed.ranked.reach.as_ref().filter(|reach| !reach.made.ids.is_empty()) {
                 let sought = understood.sought(prepared.reach_key);
-                let made = Made { sought: &sought, created: started, cost, stamp, policy };
-                tiers.admit_stage(&made, &Stage::Reach(reach.clone()));
+                let made = Made { sought: &sought, created: started, cost: reach.took, stamp, policy };
+                tiers.admit_stage(&made, &Stage::Reach(reach.made.clone()));
             }
-            if let Some(list) = executed.ranked.list.as_ref().filter(|list| !list.hits.is_empty()) {
+            if let Some(list) = executed.ranked.list.as_ref().filter(|list| !list.made.hits.is_empty()) {
                 let sought = understood.sought(prepared.list_key);
-                tiers.admit_list(&Made { sought: &sought, created: started, cost, stamp, policy }, list);
+                let made = Made { sought: &sought, created: started, cost: list.took, stamp, policy };
+                tiers.admit_list(&made, &list.made);
             }
         }
         let body = bytes::Bytes::from(body);
@@ -517,12 +430,6 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Without its body where this caller has it already.
-    fn conditional(&self, answer: Answer) -> Answer {
-        let known = answer.etag.is_some_and(|etag| self.incoming.hints.if_none_match.contains(&etag));
-        if known { Answer { body: bytes::Bytes::new(), not_modified: true, ..answer } } else { answer }
-    }
-
     /// What telemetry is told.
     pub(super) fn finished(&self, reply: &Reply) -> Finished {
         Finished {
@@ -552,16 +459,8 @@ impl<'a> Life<'a> {
     }
 }
 
-/// Whether an answer is made anew already now, so that nobody has to wait when its time is over: the nearer that is,
-/// measured in what it costs, the likelier ("optimal probabilistic cache stampede prevention", Vattani, Chierichetti and
-/// Lowenstein, VLDB 2015, with β = 1).
-fn is_due(cost: Duration, left: Duration) -> bool {
-    // Beyond it the chance is below 1 in 20,000, and nearly all hits are.
-    left < cost.saturating_mul(10) && left.as_secs_f64() < cost.as_secs_f64() * -rand::random::<f64>().max(1e-9).ln()
-}
-
 /// The outcome of work whose stores mind the deadline, so that they say which backend was late; `None` if they do not.
-async fn until_late<T>(ctx: &CallContext, work: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn until_late<T>(ctx: &CallContext, work: impl Future<Output = T>) -> Option<T> {
     let mut work = std::pin::pin!(work);
     let outcome = tokio::time::timeout_at((ctx.deadline + LATEST).into(), &mut work).await;
     // On a busy machine it may have been asked for the last time before the deadline.
@@ -570,12 +469,4 @@ async fn until_late<T>(ctx: &CallContext, work: impl Future<Output = T>) -> Opti
 
 pub(super) fn out_of_time() -> Problem {
     Problem::new(Code::DeadlineExceeded, "the deadline passed before the answer was complete")
-}
-
-/// Entities that can answer: those with a usable vector in the space that ranks, or in any.
-fn usable(understood: &Understood, statistics: &crate::backend::VectorStatistics) -> u64 {
-    match &understood.query.vector {
-        Some(clause) => statistics.usable.get(usize::from(clause.space)).copied().unwrap_or(statistics.rows),
-        None => statistics.usable.iter().copied().max().unwrap_or(statistics.rows),
-    }
 }

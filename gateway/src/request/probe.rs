@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{life::Understood, resolve::Resolved};
 use crate::{
-    cache::{Digest, Stage, Tiers},
+    cache::{Digest, Purpose, Stage, Tiers},
     execute::Held,
     query::Filter,
 };
@@ -17,20 +17,12 @@ pub(super) async fn held(
     filter: &Filter,
     (reach_key, list_key): (Digest, Digest),
     most: Option<Duration>,
+    purpose: Purpose,
 ) -> (Held, Option<Instant>) {
     let mut wanted = Vec::with_capacity(2);
-    wanted.extend(resolved.request.is_some().then_some(reach_key));
-    wanted.extend(understood.query.vector.is_some().then_some(list_key));
-    let now = Instant::now();
-    let mut found: Vec<_> = wanted.iter().map(|key| tiers.l1().stage(key, now, most)).collect();
-
-    let policy = &understood.collection.cache;
-    if tiers.has_far(policy) && found.iter().any(Option::is_none) {
-        let missing: Vec<usize> = (0..wanted.len()).filter(|&index| found[index].is_none()).collect();
-        let sought: Vec<_> = missing.iter().map(|&index| understood.sought(wanted[index])).collect();
-        let far = tiers.far_stages(&sought, policy, most).await;
-        missing.into_iter().zip(far).for_each(|(index, stage)| found[index] = stage);
-    }
+    wanted.extend(resolved.request.is_some().then(|| understood.sought(reach_key)));
+    wanted.extend(understood.query.vector.is_some().then(|| understood.sought(list_key)));
+    let found = tiers.stages(&wanted, &understood.collection.cache, most, purpose).await;
 
     let (mut held, mut since) = (Held::default(), None);
     for (stage, made) in found.into_iter().flatten() {

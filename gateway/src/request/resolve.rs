@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use crate::{
     backend::{Access, CallContext, Projection, Ranking, ReachRequest, Search},
-    cache::{Digest, KeyBuilder, Made, Sought, Stage, Tiers},
+    cache::{Digest, KeyBuilder, Made, Purpose, Sought, Stage, Tiers},
     catalog::{Collection, Metric, View},
-    execute::{LegMemo, Trace},
+    execute::{LegMemo, Timed, Trace},
     problem::{Code, Problem},
     query::{Anchors, Filter, NodeRef, Query, VectorClause, VectorInput, VectorTerm},
     value::EntityId,
@@ -21,8 +21,8 @@ pub(super) struct Resolver<'a> {
     pub trace: &'a Trace,
     pub legs: &'a LegMemo,
     pub tiers: &'a Tiers,
-    /// Stages may be read from the cache.
-    pub read: bool,
+    /// Stages may be read from the cache, for this.
+    pub read: Option<Purpose>,
     /// Stages may be stored in the cache.
     pub write: bool,
 }
@@ -167,15 +167,9 @@ impl Resolver<'_> {
         // An embedding depends on the model alone, which is part of its key: it is no tenant's.
         let sought = Sought { key, tenant: None, schema: self.collection.schema.clone() };
         let (now, policy) = (Instant::now(), &self.collection.cache);
-        if self.read {
-            let near = self.tiers.l1().stage(&key, now, None);
-            let found = match near {
-                None if self.tiers.has_far(policy) => {
-                    self.tiers.far_stages(std::slice::from_ref(&sought), policy, None).await.pop().flatten()
-                }
-                near => near,
-            };
-            if let Some((Stage::Embedding(vector), _)) = found {
+        if let Some(purpose) = self.read {
+            let found = self.tiers.stages(std::slice::from_ref(&sought), policy, None, purpose).await;
+            if let Some((Stage::Embedding(vector), _)) = found.into_iter().next().flatten() {
                 return Ok(vector);
             }
         }
@@ -183,19 +177,19 @@ impl Resolver<'_> {
         let vector = place
             .get_or_try_init(|| async {
                 self.trace.embed_call();
-                let texts = std::slice::from_ref(text);
+                let (texts, begun) = (std::slice::from_ref(text), Instant::now());
                 match embedder.embed(self.ctx, texts).await?.pop().flatten() {
-                    Some(vector) => Ok(vector),
+                    Some(vector) => Ok(Timed { made: vector, took: begun.elapsed() }),
                     None => Err(at(Code::UnusableVector, pointer, "the text has no embedding")),
                 }
             })
             .await?;
         if self.write {
             let stamp = self.tiers.epochs().stamp([]);
-            let made = Made { sought: &sought, created: now, cost: now.elapsed(), stamp: &stamp, policy };
-            self.tiers.admit_stage(&made, &Stage::Embedding(vector.clone()));
+            let made = Made { sought: &sought, created: now, cost: vector.took, stamp: &stamp, policy };
+            self.tiers.admit_stage(&made, &Stage::Embedding(vector.made.clone()));
         }
-        Ok(vector.clone())
+        Ok(vector.made.clone())
     }
 }
 

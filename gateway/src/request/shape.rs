@@ -99,6 +99,10 @@ pub(super) fn analyze(report: &mut PlanReport, trace: &Trace, timing: &Timing) {
         ms: run.spent.as_secs_f64() * 1e3,
     });
     report.operators = Some(operators.collect());
+    report.replanned = trace.replanned().map(|(why, planned)| {
+        let plan = planned.plan();
+        format!("{} ({}), since the {} was otherwise than estimated", plan.kind.as_str(), plan.root, why.in_words())
+    });
     report.ranked_ms = trace.ranked().map(|spent| spent.as_secs_f64() * 1e3);
     let steps: BTreeMap<_, _> = timing.iter().map(|(step, spent)| (step.as_str(), spent.as_secs_f64() * 1e3)).collect();
     report.steps_ms = Some(steps);

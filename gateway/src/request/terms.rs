@@ -2,27 +2,52 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::life::{Life, Understood};
+use super::{
+    Answer, Endpoint, Incoming,
+    life::{Life, Understood},
+};
 use crate::{
     backend::{CallContext, Urgency},
-    cache::Wish,
+    cache::{Purpose, Wish},
     query::{CacheMode, Options, Priority},
 };
 
-impl Life<'_> {
+impl Incoming {
     /// The body's wish wins over the headers'.
     pub(super) fn cache_mode(&self, options: &Options) -> CacheMode {
         match options.cache {
-            CacheMode::Default => self.incoming.hints.cache.unwrap_or_default(),
+            CacheMode::Default => self.hints.cache.unwrap_or_default(),
             stated => stated,
         }
     }
 
     pub(super) fn priority(&self, options: &Options) -> Priority {
-        let asked = options.priority.or(self.incoming.hints.priority).unwrap_or_default();
-        asked.min(self.incoming.principal.ceiling)
+        let asked = options.priority.or(self.hints.priority).unwrap_or_default();
+        asked.min(self.principal.ceiling)
+    }
+
+    /// How old a stored answer may be for this caller.
+    pub(super) fn most_stale(&self, options: &Options) -> Option<Duration> {
+        options.max_staleness.or(self.hints.max_age)
+    }
+
+    /// An answer without its body where this caller has it already.
+    pub(super) fn conditional(&self, answer: Answer) -> Answer {
+        let known = answer.etag.is_some_and(|etag| self.hints.if_none_match.contains(&etag));
+        if known { Answer { body: Bytes::new(), not_modified: true, ..answer } } else { answer }
+    }
+}
+
+impl Life<'_> {
+    pub(super) fn cache_mode(&self, options: &Options) -> CacheMode {
+        self.incoming.cache_mode(options)
+    }
+
+    pub(super) fn priority(&self, options: &Options) -> Priority {
+        self.incoming.priority(options)
     }
 
     pub(super) fn deadline(&self, options: &Options) -> Instant {
@@ -35,9 +60,16 @@ impl Life<'_> {
         Wish { policy, max_staleness, again, lease_within }
     }
 
-    /// How old a stored answer may be for this caller.
+    /// What tiers are asked for.
+    pub(super) fn purpose(&self) -> Purpose {
+        match self.incoming.endpoint {
+            Endpoint::Explain => Purpose::Tell,
+            Endpoint::Query => Purpose::Serve,
+        }
+    }
+
     pub(super) fn most_stale(&self, options: &Options) -> Option<Duration> {
-        options.max_staleness.or(self.incoming.hints.max_age)
+        self.incoming.most_stale(options)
     }
 
     pub(super) fn context(&self, options: &Options, priority: Urgency, cancelled: CancellationToken) -> CallContext {

@@ -317,30 +317,30 @@ impl Life<'_> {
         }
         let permit = self.state.refreshes.clone().try_acquire_owned().ok()?;
         let (state, understood) = (self.state.clone(), understood.clone());
-        let incoming = self.background();
+        let incoming = background(self.incoming);
         tokio::spawn(async move { refreshed(&state, &incoming, &understood, permit).await });
         Some(why)
     }
+}
 
-    /// The same for an exact repeat, which was not even read.
-    pub(super) fn refresh_body(&self) -> Option<Refresh> {
-        let permit = self.state.refreshes.clone().try_acquire_owned().ok()?;
-        let (state, incoming) = (self.state.clone(), self.background());
-        tokio::spawn(async move {
-            let legs = Arc::default();
-            let mut life = Life::new(&state, &incoming, &legs);
-            // It was understood before. Where the configuration has changed since, nobody asked for this.
-            let Ok(json) = query::read_json(&incoming.body, JsonLimits::default()) else { return };
-            let Ok(understood) = life.understand(&json, Instant::now()) else { return };
-            refreshed(&state, &incoming, &Arc::new(understood), permit).await;
-        });
-        Some(Refresh::Early)
-    }
+/// [`Life::refreshes`] for an exact repeat, which was not even read.
+pub(super) fn refresh_body(state: &Arc<State>, incoming: &Incoming) -> Option<Refresh> {
+    let permit = state.refreshes.clone().try_acquire_owned().ok()?;
+    let (state, incoming) = (state.clone(), background(incoming));
+    tokio::spawn(async move {
+        let legs = Arc::default();
+        let mut life = Life::new(&state, &incoming, &legs);
+        // It was understood before. Where the configuration has changed since, nobody asked for this.
+        let Ok(json) = query::read_json(&incoming.body, JsonLimits::default()) else { return };
+        let Ok(understood) = life.understand(&json, Instant::now()) else { return };
+        refreshed(&state, &incoming, &Arc::new(understood), permit).await;
+    });
+    Some(Refresh::Early)
+}
 
-    /// The request of somebody who does not wait.
-    fn background(&self) -> Incoming {
-        Incoming { received: Instant::now(), ..self.incoming.clone() }
-    }
+/// The request of somebody who does not wait.
+fn background(incoming: &Incoming) -> Incoming {
+    Incoming { received: Instant::now(), ..incoming.clone() }
 }
 
 /// What the far tier saved that had an answer.

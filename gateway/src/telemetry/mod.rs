@@ -6,6 +6,7 @@ mod log;
 mod memory;
 mod metrics;
 mod page;
+mod planner;
 mod pools;
 mod sheet;
 

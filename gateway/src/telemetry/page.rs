@@ -15,13 +15,13 @@ use prometheus_client::{
 use super::{
     far, memory,
     metrics::{ENDPOINTS, LEGS, LOOKUPS, Metrics, RESULTS, Route, STORES, StatusClass, TIERS, endpoint_name},
-    pools,
+    planner, pools,
     sheet::{DurationsRead, Row},
 };
 use crate::{
     cache::{LookupOutcome, StoreOutcome, Tier},
     governor::MemorySnapshot,
-    planner::PlanKind,
+    planner::{PlanKind, experience::PlannerNow},
     pool,
     problem::Code,
     request::{CacheStatistics, Refresh, Step},
@@ -32,16 +32,28 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 
 impl Metrics {
     /// The page. The cache, the pools and whoever governs memory count for themselves.
-    pub fn page(&self, cache: &CacheStatistics, pools: &pool::Registry, memory: &MemorySnapshot) -> String {
+    pub fn page(
+        &self,
+        cache: &CacheStatistics,
+        pools: &pool::Registry,
+        memory: &MemorySnapshot,
+        planner: &PlannerNow,
+    ) -> String {
         let mut registry = Registry::with_prefix("forebay");
-        registry.register_collector(Box::new(Page(self.families(cache, pools, memory))));
+        registry.register_collector(Box::new(Page(self.families(cache, pools, memory, planner))));
         let mut page = String::with_capacity(32 << 10);
         text::encode(&mut page, &registry).expect("writing to a string does not fail");
         page
     }
 
     /// Every metric that there is, as it stands. `docs/operations.md` lists them too; a test compares.
-    fn families(&self, cache: &CacheStatistics, pools: &pool::Registry, memory: &MemorySnapshot) -> Vec<Family> {
+    fn families(
+        &self,
+        cache: &CacheStatistics,
+        pools: &pool::Registry,
+        memory: &MemorySnapshot,
+        planner: &PlannerNow,
+    ) -> Vec<Family> {
         let at = &self.at;
         let mut families = vec![
             Family::counter(
@@ -139,6 +151,7 @@ impl Metrics {
         families.extend(far::families(cache));
         families.extend(pools::families(pools));
         families.extend(memory::families(memory));
+        families.extend(planner::families(planner));
         families
     }
 
@@ -216,8 +229,8 @@ enum Values {
     Gauges(Vec<(Labels, u64)>),
     /// Seconds that only grow.
     Sums(Vec<(Labels, f64)>),
-    /// Seconds as they are now.
-    Time(Option<f64>),
+    /// Seconds, or a ratio, as they are now.
+    Number(Option<f64>),
     Info((&'static str, &'static str)),
 }
 
@@ -252,14 +265,18 @@ impl Family {
     }
 
     pub(super) fn time(name: &'static str, help: &'static str, value: Option<f64>) -> Self {
-        Self { name, unit: Some(Unit::Seconds), help, values: Values::Time(value) }
+        Self { name, unit: Some(Unit::Seconds), help, values: Values::Number(value) }
+    }
+
+    pub(super) fn ratio(name: &'static str, help: &'static str, value: Option<f64>) -> Self {
+        Self { name, unit: None, help, values: Values::Number(value) }
     }
 
     fn kind(&self) -> MetricType {
         match self.values {
             Values::Counter(_) | Values::Sums(_) => MetricType::Counter,
             Values::Durations(_) => MetricType::Histogram,
-            Values::Gauge(_) | Values::Gauges(_) | Values::Time(_) => MetricType::Gauge,
+            Values::Gauge(_) | Values::Gauges(_) | Values::Number(_) => MetricType::Gauge,
             Values::Info(_) => MetricType::Info,
         }
     }
@@ -280,7 +297,7 @@ impl Family {
             Values::Sums(values) => values.iter().try_for_each(|(labels, value)| {
                 encoder.encode_family(labels)?.encode_counter(value, None::<&Exemplar<Labels, f64>>)
             }),
-            Values::Time(value) => value.iter().try_for_each(|value| encoder.encode_gauge(value)),
+            Values::Number(value) => value.iter().try_for_each(|value| encoder.encode_gauge(value)),
             Values::Info(label) => encoder.encode_info(&[*label]),
         }
     }
@@ -364,7 +381,8 @@ mod tests {
         metrics.query_finished(&finished());
         metrics.query_finished(&Finished { result: Err(Code::DeadlineExceeded), cache: None, ..finished() });
         metrics.responded(Route::Query, 504);
-        let page = metrics.page(&statistics(), &pool::Registry::default(), &MemorySnapshot::default());
+        let page =
+            metrics.page(&statistics(), &pool::Registry::default(), &MemorySnapshot::default(), &PlannerNow::default());
         for (series, expected) in [
             (r#"forebay_request_total{endpoint="query",result="ok"}"#, 1.0),
             (r#"forebay_request_total{endpoint="query",result="deadline-exceeded"}"#, 1.0),
@@ -407,7 +425,12 @@ mod tests {
     fn the_page_is_a_metadata_block_and_samples_for_each_metric_and_ends_with_eof() {
         let metrics = Metrics::default();
         metrics.query_finished(&finished());
-        let page = metrics.page(&CacheStatistics::default(), &pool::Registry::default(), &MemorySnapshot::default());
+        let page = metrics.page(
+            &CacheStatistics::default(),
+            &pool::Registry::default(),
+            &MemorySnapshot::default(),
+            &PlannerNow::default(),
+        );
         let mut family = String::new();
         let mut seen = std::collections::BTreeSet::new();
         for line in page.lines() {
@@ -425,7 +448,14 @@ mod tests {
         assert!(page.ends_with("# EOF\n"));
         assert_eq!(
             seen.len(),
-            metrics.families(&CacheStatistics::default(), &pool::Registry::default(), &MemorySnapshot::default()).len()
+            metrics
+                .families(
+                    &CacheStatistics::default(),
+                    &pool::Registry::default(),
+                    &MemorySnapshot::default(),
+                    &PlannerNow::default()
+                )
+                .len()
         );
     }
 
@@ -440,6 +470,7 @@ mod tests {
             &CacheStatistics::default(),
             &pool::Registry::default(),
             &MemorySnapshot::default(),
+            &PlannerNow::default(),
         );
         let counted: Vec<_> = families
             .iter()

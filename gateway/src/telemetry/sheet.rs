@@ -1,4 +1,4 @@
-//! Counters that many threads add to at once without meeting: each core has its own set, readers add the sets up.
+//! Counters that many threads add to at once without meeting: each thread has its own set, readers add the sets up.
 
 use std::{
     cell::Cell,
@@ -84,22 +84,33 @@ impl Layout {
     }
 }
 
-/// All counters, once a core.
+/// All counters, in copies. Most threads have one to themselves, which they add to with a plain load and store.
 #[derive(Debug)]
 pub(super) struct Sheet {
-    copies: Box<[Box<[AtomicU64]>]>,
+    /// One for each of the first threads that count anything.
+    own: Box<[Box<[AtomicU64]>]>,
+    /// Those of all other threads.
+    shared: Box<[Box<[AtomicU64]>]>,
 }
 
 impl Sheet {
     pub(super) fn new(layout: &Layout) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from).next_power_of_two().min(64);
         // Sixteen spare counters keep the ends of two copies off one cache line.
         let copy = || (0..layout.taken + 16).map(|_| AtomicU64::new(0)).collect();
-        Self { copies: (0..cores.next_power_of_two().min(64)).map(|_| copy()).collect() }
+        let copies = |count: usize| (0..count).map(|_| copy()).collect();
+        Self { own: copies(2 * cores), shared: copies(cores) }
     }
 
     pub(super) fn add(&self, slot: Slot, n: u64) {
-        self.copies[thread_number() & (self.copies.len() - 1)][slot.0].fetch_add(n, Relaxed);
+        let thread = thread_number();
+        match self.own.get(thread) {
+            // Nobody else writes here, so nothing is lost between the load and the store.
+            Some(own) => own[slot.0].store(own[slot.0].load(Relaxed).wrapping_add(n), Relaxed),
+            None => {
+                self.shared[thread & (self.shared.len() - 1)][slot.0].fetch_add(n, Relaxed);
+            }
+        }
     }
 
     pub(super) fn observe(&self, durations: Durations, value: Duration) {
@@ -110,7 +121,7 @@ impl Sheet {
     }
 
     pub(super) fn read(&self, slot: Slot) -> u64 {
-        self.copies.iter().map(|copy| copy[slot.0].load(Relaxed)).fold(0, u64::wrapping_add)
+        self.own.iter().chain(&self.shared).map(|copy| copy[slot.0].load(Relaxed)).fold(0, u64::wrapping_add)
     }
 
     pub(super) fn read_durations(&self, durations: Durations) -> DurationsRead {
@@ -125,13 +136,13 @@ impl Sheet {
     }
 }
 
-/// A small number that tells threads apart.
+/// A number that no other thread has or had.
 fn thread_number() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) });
     NUMBER.with(|number| {
         if number.get() == usize::MAX {
-            number.set(NEXT.fetch_add(1, Relaxed) & 0xffff);
+            number.set(NEXT.fetch_add(1, Relaxed));
         }
         number.get()
     })

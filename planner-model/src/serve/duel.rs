@@ -41,10 +41,14 @@ pub struct Contestant<'a> {
     pub features: &'a [f32],
 }
 
-/// Whether a pair has to be turned over before it is shown to the forest, which has only seen pairs whose first plan
-/// does not come after the second in the model's table.
-pub(crate) fn turned(first: usize, second: usize) -> bool {
-    first > second
+/// Whether a pair has to be turned over before it is shown to the forest, which has only seen pairs in one order: by plan,
+/// then by features. So it need not learn that the shares of both directions add up to 1.
+pub(crate) fn turned(first: Contestant<'_>, second: Contestant<'_>) -> bool {
+    if first.plan != second.plan {
+        return first.plan > second.plan;
+    }
+    let differing = first.features.iter().zip(second.features).find(|(a, b)| a.total_cmp(b).is_ne());
+    differing.is_some_and(|(a, b)| a.total_cmp(b).is_gt())
 }
 
 /// A duel forest and what it looks at.
@@ -57,7 +61,7 @@ pub(crate) struct Duel {
 impl Duel {
     /// Share of trees that say that the first is faster. The shares of both directions add up to 1.
     pub(crate) fn share(&self, first: Contestant<'_>, second: Contestant<'_>) -> f32 {
-        if turned(first.plan, second.plan) {
+        if turned(first, second) {
             return 1.0 - self.share(second, first);
         }
         let mut inputs = Inputs::empty();

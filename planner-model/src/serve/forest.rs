@@ -31,6 +31,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    #[cfg(any(test, feature = "train"))]
     pub(crate) fn new(threshold: f32, input: u8, left: u32) -> Self {
         Self { threshold, link: left << 8 | u32::from(input) }
     }
@@ -167,9 +168,9 @@ impl Forest {
         &self.stats
     }
 
-    /// The leaf that each tree comes to, in the order of trees.
+    /// The leaves that trees come to, group by group, in the order of trees.
     #[inline(always)]
-    fn leaves(&self, inputs: &Inputs, mut leaf: impl FnMut(usize)) {
+    fn leaves(&self, inputs: &Inputs, mut group: impl FnMut(&[u32])) {
         let nodes = &self.nodes[..];
         for (roots, &steps) in self.roots.chunks(LANES).zip(&self.steps) {
             let mut at = [0; LANES];
@@ -182,42 +183,51 @@ impl Forest {
                     *lane = node.left() + u32::from(inputs.0[node.input() as usize] >= node.threshold);
                 }
             }
-            for &at in &at[..roots.len()] {
-                leaf(at as usize);
-            }
+            group(&at[..roots.len()]);
         }
     }
 
     /// Mean, spread and support.
-    #[inline(always)]
     pub(crate) fn spread(&self, inputs: &Inputs) -> Spread {
-        let (mut sum, mut squares, mut within, mut support) = (0.0, 0.0, 0.0, 0.0);
-        self.leaves(inputs, |leaf| {
-            let value = f64::from(self.nodes[leaf].threshold);
-            let stats = self.stats[leaf];
-            sum += value;
-            squares += value * value;
-            within += f64::from(stats.variance);
-            support += f64::from(stats.support);
+        let (mut sum, mut squares, mut within, mut support) = (0.0_f64, 0.0_f64, 0.0_f64, 0.0_f64);
+        self.leaves(inputs, |leaves| {
+            // Sums over a group are in single precision, of values less one of them: nothing that matters is lost.
+            let near = leaves.first().map_or(0.0, |leaf| self.nodes[*leaf as usize].threshold);
+            let (mut group_sum, mut group_squares, mut group_within, mut group_support) = (0.0, 0.0, 0.0, 0.0);
+            for &leaf in leaves {
+                let value = self.nodes[leaf as usize].threshold - near;
+                let stats = self.stats[leaf as usize];
+                group_sum += value;
+                group_squares += value * value;
+                group_within += stats.variance;
+                group_support += stats.support;
+            }
+            let (near, group_sum, count) = (f64::from(near), f64::from(group_sum), leaves.len() as f64);
+            sum += group_sum + count * near;
+            squares += f64::from(group_squares) + near * (2.0 * group_sum + count * near);
+            within += f64::from(group_within);
+            support += f64::from(group_support);
         });
-        let [sum, squares, within, support] =
-            [sum, squares, within, support].map(|total: f64| total / self.roots.len() as f64);
-        let between = (squares - sum * sum).max(0.0);
-        Spread { mean: sum, variance: between + within, support }
+        let share = 1.0 / self.roots.len() as f64;
+        let mean = sum * share;
+        let between = (squares * share - mean * mean).max(0.0);
+        Spread { mean, variance: between + within * share, support: support * share }
     }
 
     /// What each tree says.
     pub(crate) fn values(&self, inputs: &Inputs) -> Vec<f32> {
         let mut values = Vec::with_capacity(self.roots.len());
-        self.leaves(inputs, |leaf| values.push(self.nodes[leaf].threshold));
+        self.leaves(inputs, |leaves| values.extend(leaves.iter().map(|leaf| self.nodes[*leaf as usize].threshold)));
         values
     }
 
     /// Mean of the trees.
     pub(crate) fn mean(&self, inputs: &Inputs) -> f32 {
         let mut sum = 0.0;
-        self.leaves(inputs, |leaf| sum += f64::from(self.nodes[leaf].threshold));
-        (sum / self.roots.len() as f64) as f32
+        self.leaves(inputs, |leaves| {
+            sum += leaves.iter().map(|leaf| self.nodes[*leaf as usize].threshold).sum::<f32>();
+        });
+        sum / self.roots.len() as f32
     }
 }
 

@@ -1,5 +1,7 @@
 //! A model as it was loaded.
 
+use std::fmt;
+
 use super::duel::{Contestant, Duel, PairInput};
 use super::forest::{Forest, Inputs};
 use crate::Feature;
@@ -63,7 +65,7 @@ pub(crate) struct PlanModel {
 }
 
 /// A trained model: a latency forest per plan and, mostly, a duel forest. Made by [`Model::decode`] or by training.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Model {
     pub(crate) manifest: Manifest,
     pub(crate) plans: Box<[PlanModel]>,
@@ -71,6 +73,13 @@ pub struct Model {
     pub(crate) golden: Vec<crate::file::Golden>,
     pub(crate) near_tie: f32,
     pub(crate) checksum: [u8; 32],
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (trees, nodes) = self.size();
+        f.debug_struct("Model").field("id", &self.id()).field("trees", &trees).field("nodes", &nodes).finish()
+    }
 }
 
 impl Model {

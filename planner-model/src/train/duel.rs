@@ -45,7 +45,7 @@ pub struct DuelSettings {
     pub min_leaf: usize,
     /// The most queries that pairs are made of. linfa's trees take time that grows with pairs × nodes × inputs.
     pub queries: usize,
-    /// Whether a pair counts by how far apart its latencies are.
+    /// Whether a pair counts by how far apart its latencies are, and by the weight of its rows.
     pub weighted: bool,
 }
 
@@ -70,7 +70,7 @@ struct Pair {
 }
 
 impl<'a> Pairs<'a> {
-    /// All pairs of the queries among these rows, but those too close to tell.
+    /// All pairs of the queries among these rows, but those too close to tell. All rows must exist.
     ///
     /// # Errors
     /// When there are none, and when all have the same winner.
@@ -105,9 +105,14 @@ impl<'a> Pairs<'a> {
         (contestant(self.data, pair.first), contestant(self.data, pair.second))
     }
 
+    fn weight(&self, row: u32) -> f32 {
+        self.data.row(row as usize).weight
+    }
+
     /// As linfa takes them; heavy pairs several times. Also the number of times that a pair comes on average.
     fn dataset(&self, weighted: bool) -> (Dataset<f64, bool, ndarray::Ix1>, f64) {
-        let weight = |pair: &Pair| pair.difference.abs().min(HEAVIEST);
+        let recency = |pair: &Pair| f64::from(self.weight(pair.first).min(self.weight(pair.second)));
+        let weight = |pair: &Pair| pair.difference.abs().min(HEAVIEST) * recency(pair);
         let mean = self.pairs.iter().map(weight).sum::<f64>() / self.pairs.len() as f64;
         let (mut values, mut faster) = (Vec::new(), Vec::new());
         for pair in &self.pairs {
@@ -135,7 +140,7 @@ fn pairs_of(data: &Observations, query: &Query) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (index, &(a, ln_a)) in query.candidates.iter().enumerate() {
         for &(b, ln_b) in &query.candidates[index + 1..] {
-            let turn = turned(data.row(a as usize).plan, data.row(b as usize).plan);
+            let turn = turned(contestant(data, a), contestant(data, b));
             let (first, second, difference) = if turn { (b, a, ln_b - ln_a) } else { (a, b, ln_a - ln_b) };
             if difference.abs() >= LEAST_DIFFERENCE {
                 pairs.push(Pair { first, second, difference });
@@ -312,4 +317,100 @@ pub fn retrain_variance(
         }
     }
     Ok(if asked == 0 { 0.0 } else { f64::from(changed as u32) / asked as f64 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::duel::Duel;
+    use crate::train::{Observation, synthetic};
+
+    fn settings() -> DuelSettings {
+        DuelSettings { trees: 12, depth: 7, min_leaf: 2, queries: 100, weighted: true }
+    }
+
+    fn all(data: &Observations) -> Vec<u32> {
+        (0..data.len() as u32).collect()
+    }
+
+    #[test]
+    fn the_served_share_is_that_of_linfas_own_trees() {
+        let data = synthetic::observations(120, 1);
+        let forest =
+            DuelForest::fit(&Pairs::new(&data, &all(&data)).expect("pairs"), &settings(), &[1; 32], 2).expect("fits");
+        let flat = Duel { inputs: forest.inputs().into(), forest: forest.flatten().expect("sound") };
+        let mut asked = synthetic::observations(150, 2);
+        // Rows that lie exactly on a threshold, where linfa goes right.
+        let thresholds = flat.forest.nodes().iter().filter(|node| !node.is_leaf());
+        for node in
+            thresholds.filter(|node| matches!(flat.inputs[usize::from(node.input())], PairInput::First(_))).take(40)
+        {
+            let PairInput::First(feature) = flat.inputs[usize::from(node.input())] else { continue };
+            for (plan, ln_ms) in [(0, 1.0), (1, 2.0), (2, 0.0)] {
+                let mut features = asked.row(plan).features.to_vec();
+                features[usize::from(feature)] = node.threshold;
+                let group = 1_000_000 + u64::from(node.link);
+                asked.push(Observation { plan, features: &features, ln_ms, group, weight: 1.0 }).expect("sound");
+            }
+        }
+        let pairs = Pairs::new(&asked, &all(&asked)).expect("pairs");
+        let (mut between, shares) = (0, forest.shares(&pairs));
+        for (pair, linfa) in pairs.pairs.iter().zip(shares) {
+            let (first, second) = pairs.sides(pair);
+            let served = f64::from(flat.share(first, second));
+            assert!((served - linfa).abs() < 1e-6, "{served} {linfa}");
+            between += usize::from(linfa > 0.0 && linfa < 1.0);
+        }
+        assert!(between > 100, "the trees do not all say the same");
+    }
+
+    #[test]
+    fn values_closer_than_linfa_splits_are_told_apart() {
+        let mut data = Observations::new(["a", "b"]);
+        let width = Feature::ALL.len();
+        for group in 0..200_u16 {
+            let mut features = vec![0.5; width];
+            // Neighbours are 5 × 10⁻⁶ apart; unscaled, linfa would make no split.
+            features[3] = f32::from(group) * 5e-6;
+            let a = if group < 100 { 1.0 } else { 3.0 };
+            for (plan, ln_ms) in [(0, a), (1, 2.0)] {
+                let row = Observation { plan, features: &features, ln_ms, group: group.into(), weight: 1.0 };
+                data.push(row).expect("sound");
+            }
+        }
+        let pairs = Pairs::new(&data, &all(&data)).expect("pairs");
+        let forest = DuelForest::fit(&pairs, &settings(), &[1; 32], 1).expect("fits");
+        let right =
+            forest.shares(&pairs).iter().enumerate().filter(|(group, share)| (**share > 0.5) == (*group < 100)).count();
+        assert!(right > 190, "{right} of 200");
+    }
+
+    #[test]
+    fn repeated_runs_are_one_candidate_with_their_median() {
+        let mut data = Observations::new(["a", "b"]);
+        let features = vec![0.5; Feature::ALL.len()];
+        for (plan, ln_ms) in [(0, 1.0), (1, 2.0), (0, 9.0), (0, 1.5), (1, 2.2)] {
+            data.push(Observation { plan, features: &features, ln_ms, group: 1, weight: 1.0 }).expect("sound");
+        }
+        let queries = data.queries(&all(&data));
+        assert_eq!(queries[0].candidates, [(0, 1.5), (1, 2.1)]);
+        assert_eq!(pairs_of(&data, &queries[0]).len(), 1);
+    }
+
+    #[test]
+    fn the_share_of_chance_in_verdicts_is_small_and_none_for_one_forest() {
+        let data = synthetic::observations(80, 4);
+        let pairs = Pairs::new(&data, &all(&data)).expect("pairs");
+        let chance = retrain_variance(&pairs, &pairs, &settings(), &[3; 32], 2, 3).expect("fits");
+        assert!((0.0..0.1).contains(&chance), "{chance}");
+        assert_eq!(retrain_variance(&pairs, &pairs, &settings(), &[3; 32], 2, 1).expect("fits"), 0.0);
+    }
+
+    #[test]
+    fn a_threshold_is_rounded_so_that_the_same_values_are_below() {
+        for value in [0.1, -0.1, 1.0 / 3.0, 1e-7, -1e9 - 0.5, 0.0] {
+            let threshold = ceil_f32(value);
+            assert!(f64::from(threshold) >= value && f64::from(threshold.next_down()) < value, "{value}");
+        }
+    }
 }

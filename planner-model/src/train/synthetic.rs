@@ -41,19 +41,34 @@ fn candidates(rng: &mut ChaCha8Rng) -> Vec<(usize, Features, f64)> {
     let believed_reach = (reach * noise(rng, 0.4)).min(rows);
     let believed_edges = edges * noise(rng, 0.3);
 
-    let work = |selectivity: f64, reach: f64, edges: f64, pass: f64| {
+    // What the planner's formulas say of each plan, and what they leave out: how vectors' size, the reach and the selectivity
+    // act together on pages read.
+    let formulas = |selectivity: f64, reach: f64, edges: f64, pass: f64| {
         let scanned = (need / pass).min(rows);
+        let matching = reach * selectivity;
         [
-            scanned * 1.3 + (scanned / 500.0).ceil() * 300.0,
-            edges * 0.8 + reach * selectivity * dims / 200.0 + 400.0,
-            (edges * 0.8).max(scanned * 1.3) + 500.0,
-            edges * 0.5 + (rows * selectivity * 0.4).min(need * 60.0 / selectivity.max(0.01)) + 700.0,
-            reach * selectivity * dims / 400.0 + 150.0,
+            300.0 + scanned * 0.2 + (scanned / 500.0).ceil() * 200.0,
+            500.0 + edges * 0.02 + matching * 0.3,
+            600.0 + (edges * 0.02).max(scanned * 0.15),
+            700.0 + edges * 0.02 + (rows * selectivity * 0.02).min(need / selectivity.max(0.001)),
+            200.0 + matching * 0.2 + scanned * 0.05,
         ]
     };
-    let true_us = work(selectivity, reach, edges, pass);
+    let left_out = |selectivity: f64, reach: f64| {
+        let step = |value: f64| 1.0 / (1.0 + (-4.0 * value).exp());
+        let (wide, far, rare) = (dims / 400.0, step(reach.log10() - 3.5), step(-selectivity.log10() - 2.0));
+        [
+            0.6 + wide * (0.4 + rare),
+            0.7 + 1.6 * far,
+            0.6 + 0.5 * wide + far * rare,
+            0.5 + 1.5 * far * (1.0 - rare),
+            1.0 + wide * far,
+        ]
+    };
+    let mut true_us = formulas(selectivity, reach, edges, pass);
+    true_us.iter_mut().zip(left_out(selectivity, reach)).for_each(|(us, factor)| *us *= factor);
     let believed_pass = (believed_selectivity * believed_reach / rows).clamp(1e-7, 1.0);
-    let believed_us = work(believed_selectivity, believed_reach, believed_edges, believed_pass);
+    let believed_us = formulas(believed_selectivity, believed_reach, believed_edges, believed_pass);
 
     let applicable = (0..PLANS.len()).filter(|plan| *plan != 4 || cached);
     let mut candidates = Vec::new();

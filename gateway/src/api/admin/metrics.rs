@@ -11,6 +11,7 @@ use crate::{
 };
 
 pub(super) fn run(service: &impl Service) -> HttpResponse {
-    let page = service.metrics().page(&service.cache_statistics(), service.pools(), &service.memory());
+    let (cache, memory, planner) = (service.cache_statistics(), service.memory(), service.planning().now());
+    let page = service.metrics().page(&cache, service.pools(), &memory, &planner);
     reply::page(HeaderValue::from_static(METRICS_CONTENT_TYPE), page)
 }

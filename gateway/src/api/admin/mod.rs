@@ -7,6 +7,7 @@ mod livez;
 mod lookup;
 mod memory;
 mod metrics;
+mod planner;
 mod pools;
 mod purge;
 mod readiness;
@@ -35,6 +36,9 @@ use crate::{
     problem::{Code, Problem},
 };
 
+/// A model file may be long.
+const MODEL_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// The endpoints of the admin listener.
 pub struct Admin<S> {
     service: Arc<S>,
@@ -55,6 +59,9 @@ enum Command {
     Memory,
     Pools,
     Pool,
+    Planner,
+    Model,
+    Rollback,
 }
 
 impl Command {
@@ -69,6 +76,9 @@ impl Command {
             "/v1/cache/purge" => (Self::Purge, Methods::Change),
             "/v1/config" => (Self::Config, Methods::Fetch),
             "/memory" => (Self::Memory, Methods::Fetch),
+            "/v1/planner" => (Self::Planner, Methods::Fetch),
+            "/v1/planner/model" => (Self::Model, Methods::Replace),
+            "/v1/planner/model/rollback" => (Self::Rollback, Methods::Change),
             "/pools" => (Self::Pools, Methods::Fetch),
             _ if path.starts_with(pools::POOLS) => (Self::Pool, Methods::Amend),
             _ => return None,
@@ -116,6 +126,12 @@ impl<S: Service> Admin<S> {
                 pools::resize(&*self.service, path, &self.json(&head, body).await?)
             }
             Command::Pool => pools::show(&*self.service, path),
+            Command::Planner => Ok(planner::show(&*self.service)),
+            Command::Model => {
+                let time = Duration::from_millis(self.config.server.body_timeout_ms).max(MODEL_TIMEOUT);
+                planner::put(&*self.service, body::read(body, planner_model::MAX_BYTES, time).await?).await
+            }
+            Command::Rollback => planner::roll_back(&*self.service).await,
         }
     }
 

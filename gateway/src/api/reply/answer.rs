@@ -13,7 +13,7 @@ use super::{
     HttpResponse, JSON, NO_STORE, REQUEST_ID, assemble, cache_status,
     fields::{Fields, decimal, entity_tag, milliseconds, numbered, strings},
 };
-use crate::request::Answer;
+use crate::request::{Answer, Step, Timing};
 
 static AGE: HeaderName = header::AGE;
 static CACHE_STATUS: HeaderName = header::CACHE_STATUS;
@@ -21,7 +21,10 @@ static ETAG: HeaderName = header::ETAG;
 static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 static CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
 /// Ages in seconds.
-static AGES: LazyLock<Box<[HeaderValue]>> = LazyLock::new(|| numbered(""));
+static AGES: LazyLock<Box<[HeaderValue]>> = LazyLock::new(|| numbered(decimal));
+/// Times of answers that were only looked for, in microseconds.
+static LOOKUPS: LazyLock<Box<[HeaderValue]>> =
+    LazyLock::new(|| numbered(|text, microseconds| write_step(text, Step::Lookup, microseconds)));
 /// A caller may keep the answer for itself and has to ask again before it uses it; asking with its entity tag is cheap.
 static REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
@@ -38,17 +41,10 @@ pub(in crate::api) fn answer(
         Some(value) => drop(headers.insert(&CACHE_STATUS, value)),
         None => fields.write(&CACHE_STATUS, |text| cache_status::write_all(text, &answer.cache, &answer.far)),
     }
-    fields.write(&SERVER_TIMING, |text| {
-        let start = text.len();
-        for (step, spent) in answer.timing.iter() {
-            if text.len() > start {
-                text.extend_from_slice(b", ");
-            }
-            text.extend_from_slice(step.as_str().as_bytes());
-            text.extend_from_slice(b";dur=");
-            milliseconds(text, u64::try_from(spent.as_micros()).unwrap_or(u64::MAX));
-        }
-    });
+    match looked_for(&answer.timing) {
+        Some(value) => drop(headers.insert(&SERVER_TIMING, value)),
+        None => fields.write(&SERVER_TIMING, |text| write_timing(text, &answer.timing)),
+    }
     if !answer.groups.is_empty() {
         fields.write(&CACHE_GROUPS, |text| strings(text, answer.groups.iter()));
     }
@@ -76,15 +72,34 @@ pub(in crate::api) fn answer(
     assemble(StatusCode::OK, headers, answer.body)
 }
 
+/// The time of an answer that was only looked for, as a value that is there already.
+fn looked_for(timing: &Timing) -> Option<HeaderValue> {
+    let mut steps = timing.iter();
+    let (Some((Step::Lookup, spent)), None) = (steps.next(), steps.next()) else { return None };
+    LOOKUPS.get(usize::try_from(spent.as_micros()).ok()?).cloned()
+}
+
+fn write_timing(text: &mut Vec<u8>, timing: &Timing) {
+    for (place, (step, spent)) in timing.iter().enumerate() {
+        if place > 0 {
+            text.extend_from_slice(b", ");
+        }
+        write_step(text, step, u64::try_from(spent.as_micros()).unwrap_or(u64::MAX));
+    }
+}
+
+fn write_step(text: &mut Vec<u8>, step: Step, microseconds: u64) {
+    text.extend_from_slice(step.as_str().as_bytes());
+    text.extend_from_slice(b";dur=");
+    milliseconds(text, microseconds);
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{
-        cache::{CacheReport, ETag, Groups, LookupOutcome, Tier},
-        request::{Step, Timing},
-    };
+    use crate::cache::{CacheReport, ETag, Groups, LookupOutcome, Tier};
 
     fn hit() -> Answer {
         let body = Bytes::from_static(b"{\"items\":[]}");
@@ -136,6 +151,21 @@ mod tests {
                 "server-timing: key;dur=0.004, lookup;dur=12.345".to_owned(),
             ]
         );
+    }
+
+    #[test]
+    fn a_time_that_is_there_already_is_the_one_that_would_be_written() {
+        for (microseconds, is_ready) in [(0, true), (7, true), (255, true), (256, false), (1_234_567, false)] {
+            let mut timing = Timing::default();
+            timing.add(Step::Lookup, Duration::from_nanos(microseconds * 1_000 + 999));
+            let value = looked_for(&timing);
+            assert_eq!(value.is_some(), is_ready, "{microseconds}");
+            let mut text = Vec::new();
+            write_timing(&mut text, &timing);
+            assert!(value.is_none_or(|value| value.as_bytes() == text));
+            timing.add(Step::Wait, Duration::ZERO);
+            assert!(looked_for(&timing).is_none(), "there is more to say");
+        }
     }
 
     #[test]

@@ -8,7 +8,12 @@ use super::fields::{decimal, numbered};
 use crate::cache::{CacheReport, FarReports, LookupOutcome, StoreOutcome, Tier};
 
 /// What is said of hits, by seconds left to live.
-static HITS: LazyLock<Box<[HeaderValue]>> = LazyLock::new(|| numbered("forebay-l1; hit; ttl="));
+static HITS: LazyLock<Box<[HeaderValue]>> = LazyLock::new(|| {
+    numbered(|text, left| {
+        text.extend_from_slice(b"forebay-l1; hit; ttl=");
+        decimal(text, left);
+    })
+});
 
 /// The value for a plain hit, which is there already.
 pub(super) fn ready(report: &CacheReport) -> Option<HeaderValue> {

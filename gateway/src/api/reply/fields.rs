@@ -114,11 +114,16 @@ fn hex(nibble: u8) -> u8 {
 }
 
 /// How many numbers have their header values ready.
-const READY: usize = 256;
+const READY: u64 = 256;
 
-/// Header values that end in a number from 0 on, made once and for all: copying one counts no references.
-pub(super) fn numbered(prefix: &str) -> Box<[HeaderValue]> {
-    (0..READY).map(|number| HeaderValue::from_static(String::leak(format!("{prefix}{number}")))).collect()
+/// Header values by a number from 0 on, made once and for all: copying one counts no references.
+pub(super) fn numbered(value: impl Fn(&mut Vec<u8>, u64)) -> Box<[HeaderValue]> {
+    let one = |number| {
+        let mut text = Vec::new();
+        value(&mut text, number);
+        HeaderValue::from_maybe_shared(Bytes::from_static(Vec::leak(text))).expect("the writers write visible ASCII")
+    };
+    (0..READY).map(one).collect()
 }
 
 #[cfg(test)]

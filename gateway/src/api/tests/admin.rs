@@ -106,6 +106,48 @@ async fn numbers_and_settings_can_be_read() {
     world.ask(&get("/v1/query")).await.assert_problem(Code::NotFound);
 }
 
+#[tokio::test]
+async fn models_are_put_in_place_refused_and_taken_back() {
+    let world = World::admin().await;
+    let put = |body: &[u8]| {
+        let head = format!(
+            "PUT /v1/planner/model HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        [head.as_bytes(), body].concat()
+    };
+    let planner = world.ask(&get("/v1/planner")).await.json();
+    assert_eq!(planner["models"]["current"]["name"], "analytic");
+    world.ask(&post("/v1/planner/model/rollback", "", "")).await.assert_problem(Code::ModelRefused);
+    let model = crate::planner::models::testing::uniform(100.0);
+    let placed = world.ask(&put(&model)).await.json();
+    let name = placed["models"]["current"]["name"].as_str().unwrap().to_owned();
+    assert!(name.starts_with("forest "), "{placed}");
+    assert_eq!(placed["models"]["current"]["card"]["trainer"], "a test");
+    let refused = world.ask(&put(&model[..model.len() - 1])).await;
+    refused.assert_problem(Code::ModelRefused);
+    assert!(refused.json()["detail"].as_str().unwrap().contains("checksum"), "{}", refused.body);
+    let planner = world.ask(&get("/v1/planner")).await.json();
+    assert_eq!(
+        (&planner["models"]["current"]["name"], &planner["models"]["refusals"]),
+        (&name.clone().into(), &1.into())
+    );
+    assert!(planner["templates"].is_array() && planner["drift"].is_array(), "{planner}");
+    let back = world.ask(&post("/v1/planner/model/rollback", "", "")).await.json();
+    assert_eq!(back["models"]["current"]["name"], "analytic");
+    assert_eq!(back["models"]["previous"]["name"], name);
+    world.ask(&get("/v1/planner/model")).await.assert_problem(Code::MethodNotAllowed);
+    let metrics = world.ask(&get("/metrics")).await.body;
+    for line in [
+        r#"forebay_planner_model_change_total{change="promoted"} 1"#,
+        r#"forebay_planner_model_change_total{change="refused"} 1"#,
+        r#"forebay_planner_model_change_total{change="rolled-back"} 1"#,
+        "forebay_planner_model 0",
+    ] {
+        assert!(metrics.lines().any(|other| other == line), "{line}\n{metrics}");
+    }
+}
+
 /// A backend with nothing behind it.
 struct Nothing;
 

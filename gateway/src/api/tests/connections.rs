@@ -133,7 +133,7 @@ async fn open_connections_are_counted() {
     let world = World::open(&limits()).await;
     let metrics = crate::api::Service::metrics(&*world.service).clone();
     let count = || {
-        let page = metrics.page(&Default::default(), &Default::default(), &Default::default());
+        let page = metrics.page(&Default::default(), &Default::default(), &Default::default(), &Default::default());
         let line = page.lines().find_map(|line| line.strip_prefix("forebay_api_connections ")).unwrap().to_owned();
         line.parse::<u64>().unwrap()
     };

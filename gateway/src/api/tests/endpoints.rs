@@ -168,6 +168,7 @@ async fn responses_are_counted() {
         &Default::default(),
         &Default::default(),
         &Default::default(),
+        &Default::default(),
     );
     for line in [
         r#"forebay_api_response_total{route="query",status="2xx"} 1"#,

@@ -29,7 +29,7 @@ use crate::{
     governor::{Level, Limit, LimitSource, MemorySnapshot},
     pool::Registry,
     problem::{Code, Problem},
-    request::{Answer, CacheStatistics, Incoming, Inspected, Reply, Step, Timing},
+    request::{Answer, CacheStatistics, Incoming, Inspected, Planning, PlanningSettings, Reply, Step, Timing},
     telemetry::Metrics,
 };
 
@@ -42,6 +42,7 @@ pub(super) const BODY: &str = r#"{"items":[],"partial":false,"warnings":[]}"#;
 pub(super) struct Scripted {
     pub(super) metrics: Arc<Metrics>,
     pub(super) pools: Arc<Registry>,
+    pub(super) planning: Planned,
     pub(super) asked: Mutex<Vec<Incoming>>,
     pub(super) purged: Mutex<Vec<Bump>>,
     /// Queries that wait for a permit of `release`.
@@ -49,6 +50,15 @@ pub(super) struct Scripted {
     /// Queries that were dropped while they waited.
     pub(super) dropped: AtomicUsize,
     pub(super) release: Option<Semaphore>,
+}
+
+/// Planning without a model.
+pub(super) struct Planned(pub(super) Arc<Planning>);
+
+impl Default for Planned {
+    fn default() -> Self {
+        Self(Arc::new(Planning::new(None, PlanningSettings::default())))
+    }
 }
 
 struct Waiting<'a>(&'a Scripted, bool);
@@ -157,6 +167,10 @@ impl Service for Scripted {
         &self.pools
     }
 
+    fn planning(&self) -> Arc<Planning> {
+        self.planning.0.clone()
+    }
+
     fn memory(&self) -> MemorySnapshot {
         MemorySnapshot {
             level: Level::Shed,
@@ -231,7 +245,7 @@ impl World {
     }
 
     /// One request over its own connection.
-    pub(super) async fn ask(&self, request: &str) -> Response {
+    pub(super) async fn ask(&self, request: impl AsRef<[u8]>) -> Response {
         let mut client = self.connect().await;
         client.send(request).await;
         client.response().await.expect("a response")

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::whole::Whole;
 use crate::{
     backend::{DegreeStatistics, EdgeStatistics, GraphStatistics},
     query::{Direction, NodeRef, Walk},
@@ -20,6 +21,8 @@ pub(super) struct Knowledge {
     /// One an edge type: the mean fan-out back along the type after a step along it or against it. Far larger than the
     /// fan-out onwards where hubs are.
     pub(super) turns: Vec<f64>,
+    /// The relationships themselves, where they are not too many.
+    pub(super) whole: Option<Whole>,
 }
 
 /// What walks of one kind are expected to meet.
@@ -117,7 +120,7 @@ mod tests {
         };
         let edge = EdgeStatistics { count: 1_000, out: hub(3), r#in: hub(400), turns: None };
         let statistics = GraphStatistics { nodes: 500, edges: vec![edge], epoch: 1, ..GraphStatistics::default() };
-        Knowledge { statistics: Arc::new(statistics), turns: vec![20.0] }
+        Knowledge { statistics: Arc::new(statistics), turns: vec![20.0], whole: None }
     }
 
     fn walk(direction: Direction, hops: u8) -> Walk {

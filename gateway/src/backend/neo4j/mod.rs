@@ -28,6 +28,7 @@ mod statistics;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod whole;
 mod write;
 
 pub use connector::{BoltConnector, KillTag};

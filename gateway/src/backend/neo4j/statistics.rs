@@ -12,17 +12,22 @@ use std::{
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{Neo4jGraph, expected::Knowledge, keys::RawNode, measure, server::Work, statement::Statement};
+use super::{
+    Neo4jGraph,
+    expected::Knowledge,
+    keys::RawNode,
+    measure,
+    server::Work,
+    statement::Statement,
+    whole::{MOST, QUICK, Whole},
+};
 use crate::{
-    backend::{BackendError, CallContext, DegreeStatistics, EdgeStatistics, GraphStatistics, KnownEdges, SmallGraph},
+    backend::{BackendError, CallContext, DegreeStatistics, EdgeStatistics, GraphStatistics},
     query::{NodeRef, Priority},
 };
 
 /// Most nodes of which every one is looked at; about ten microseconds each.
 const SCAN: u64 = 200_000;
-
-/// Relationships of a graph that is small enough to be kept.
-const WHOLE: u64 = 100_000;
 
 /// Nodes or relationships of a sample, and how many are gone through to find them.
 const SAMPLE: u64 = 20_000;
@@ -93,8 +98,8 @@ pub(super) async fn learn(graph: &Neo4jGraph, epoch: u64) -> Result<Knowledge, B
             degrees(graph, &ctx, edge, nodes, count).await?
         });
     }
-    let all: u64 = learnt.iter().map(|edge| edge.count).sum();
-    let known = if all <= WHOLE { Some(all_edges(graph, &ctx, &learnt).await?) } else { None };
+    let whole = relationships(graph, &ctx, epoch, nodes, &learnt).await;
+    let known = whole.as_ref().and_then(|whole| whole.edges.clone());
     let costs = measure::costs(graph, &ctx, &learnt).await?;
     let turns = learnt.iter().map(|edge| edge.turns).collect();
     let edges = learnt.into_iter().map(|Learnt { count, turns, out, r#in }| EdgeStatistics {
@@ -104,34 +109,27 @@ pub(super) async fn learn(graph: &Neo4jGraph, epoch: u64) -> Result<Knowledge, B
         turns: Some(turns),
     });
     let statistics = Arc::new(GraphStatistics { nodes, edges: edges.collect(), known, costs, epoch });
-    Ok(Knowledge { statistics, turns })
+    Ok(Knowledge { statistics, turns, whole })
 }
 
-/// Every relationship between nodes that exist.
-async fn all_edges(graph: &Neo4jGraph, ctx: &CallContext, learnt: &[Learnt]) -> Result<KnownEdges, BackendError> {
-    #[derive(Deserialize)]
-    struct All {
-        edges: Vec<(RawNode, RawNode)>,
+/// The relationships, if they are not too many: those read before where nothing has changed. Many are not read the first time,
+/// when somebody may wait for the gateway to be ready.
+async fn relationships(
+    graph: &Neo4jGraph,
+    ctx: &CallContext,
+    epoch: u64,
+    nodes: u64,
+    learnt: &[Learnt],
+) -> Option<Whole> {
+    let counts: Vec<u64> = learnt.iter().map(|edge| edge.count).collect();
+    let all: u64 = counts.iter().sum();
+    if let Some(held) = graph.known.load().whole.as_ref().filter(|whole| whole.holds(nodes, &counts)) {
+        return Some(held.clone());
     }
-    let mut types = Vec::with_capacity(learnt.len());
-    for (edge, Learnt { count, .. }) in learnt.iter().enumerate() {
-        let text = format!(
-            "MATCH (s)-[:{}]->(e) WHERE {} AND {} RETURN collect([{}, {}]) AS edges",
-            graph.cypher.relationship(edge),
-            graph.cypher.exists("s", false),
-            graph.cypher.exists("e", false),
-            graph.cypher.key("s"),
-            graph.cypher.key("e"),
-        );
-        let work = Work { kind: "edges", size: *count as usize };
-        let All { edges } = match count {
-            0 => All { edges: Vec::new() },
-            _ => graph.server.read_one(ctx, work, &Statement::new(text)).await?,
-        };
-        let ends = edges.into_iter().map(|(source, target)| Ok((graph.node(source)?, graph.node(target)?)));
-        types.push(ends.collect::<Result<Vec<_>, BackendError>>()?);
+    if all > MOST || (all > QUICK && epoch <= 1) {
+        return None;
     }
-    Ok(KnownEdges::new(Arc::new(SmallGraph::new(types))))
+    Some(Whole::read(graph, ctx, nodes, counts).await)
 }
 
 /// Nodes with a label.

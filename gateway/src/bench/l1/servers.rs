@@ -1,6 +1,6 @@
-//! The two servers, each on a thread of its own.
+//! The servers, each on a thread of its own.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, thread::JoinHandle};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
@@ -10,7 +10,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::super::{BenchError, corpus};
+use super::{
+    super::{BenchError, corpus},
+    busy::Busy,
+};
 use crate::{
     api::{Api, Authenticator, Server},
     config::ServerConfig,
@@ -38,6 +41,7 @@ impl Answers {
 /// A server that stops when this is dropped.
 pub(in crate::bench) struct Running {
     address: SocketAddr,
+    busy: Option<Busy>,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
@@ -45,6 +49,11 @@ pub(in crate::bench) struct Running {
 impl Running {
     pub(in crate::bench) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// For how long its thread has had a processor so far, where the system says so.
+    pub(super) fn busy(&self) -> Option<Duration> {
+        self.busy.as_ref()?.read()
     }
 
     /// A gateway behind its own listener.
@@ -89,8 +98,8 @@ impl Running {
         let runtime = corpus::runtime()?;
         let stopping = stop.clone();
         let body = move || {
-            let bound = sender.clone();
-            let tell = Box::new(move |address| drop(bound.send(Ok(address))));
+            let (bound, busy) = (sender.clone(), Busy::of_this_thread());
+            let tell = Box::new(move |address| drop(bound.send(Ok((address, busy)))));
             if let Err(error) = runtime.block_on(serve(tell, stopping)) {
                 // Nobody listens any more once the address is known; a server that breaks later breaks its clients.
                 let _ = sender.send(Err(error));
@@ -98,9 +107,9 @@ impl Running {
         };
         let failed = |error| BenchError::Io("cannot start a server", error);
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(failed)?;
-        let address =
+        let (address, busy) =
             receiver.recv().map_err(|_| BenchError::Other("a server did not start".into()))?.map_err(failed)?;
-        Ok(Self { address, stop, thread: Some(thread) })
+        Ok(Self { address, busy, stop, thread: Some(thread) })
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
+pub(super) use self::sides::Layered;
 use self::sides::{Side, Sides};
 use super::{
     BenchError, Corpus, Effort, Figure, Report,

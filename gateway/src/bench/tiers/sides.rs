@@ -1,4 +1,4 @@
-//! Gateways with their entries in one tier each, and one with all.
+//! Gateways with their entries in one tier each, and with them in all.
 
 use std::{
     path::{Path, PathBuf},
@@ -30,6 +30,8 @@ use crate::{
 const TTL_MS: u64 = 600_000;
 /// Longer than any look-up should take.
 const AMPLE_MS: u64 = 5_000;
+
+const ALL: [TierName; 3] = [TierName::L1, TierName::L2, TierName::L3];
 
 /// A gateway.
 #[derive(Clone)]
@@ -89,7 +91,7 @@ impl Sides {
             let kind = Kind { name: "objects in a bucket", tier: Tier::L3, names: &[TierName::L3] };
             hits.push(kind.open(corpus, None, Some(bucket))?);
         }
-        let kind = Kind { name: "all", tier: Tier::L3, names: &[TierName::L1, TierName::L2, TierName::L3] };
+        let kind = Kind { name: "all", tier: Tier::L3, names: &ALL };
         let farthest = bucket.clone().unwrap_or_else(|| in_folder("misses"));
         let all = kind.open(corpus, redis.as_ref(), Some(&farthest))?;
         let memory_alone = near.open(corpus, None, None)?;
@@ -108,15 +110,59 @@ impl Sides {
         for side in self.hits.iter().chain([&self.all]) {
             side.settle().await;
         }
-        if let Some((config, shared)) = &self.redis {
-            shared.leave().await;
-            forget(config).await?;
-        }
+        leave(self.redis.as_ref()).await?;
         match &self.bucket {
             Some(bucket) => l3::remove_all(bucket).await.map_err(|error| BenchError::Other(error.to_string())),
             None => Ok(()),
         }
     }
+}
+
+/// One gateway with its entries in all tiers: memory, a Redis if there is one, and objects in a folder.
+pub(in crate::bench) struct Layered {
+    side: Side,
+    redis: Option<(L2Config, Arc<RedisCoherence>)>,
+    _folder: Folder,
+}
+
+impl Layered {
+    /// Opens it, with the Redis at this URL.
+    pub(in crate::bench) async fn open(corpus: &Corpus, redis: Option<&str>) -> Result<Self, BenchError> {
+        let unique = format!("bench-{:016x}", rand::random::<u64>());
+        let folder = Folder(std::env::temp_dir().join(&unique));
+        let redis = match redis {
+            Some(url) => Some(follow(url, &unique).await?),
+            None => None,
+        };
+        let objects = L3Config { directory: Some(folder.0.clone()), ..objects() };
+        let kind = Kind { name: "all", tier: Tier::L1, names: &ALL };
+        let side = kind.open(corpus, redis.as_ref(), Some(&objects))?;
+        Ok(Self { side, redis, _folder: folder })
+    }
+
+    pub(in crate::bench) fn gateway(&self) -> &Arc<Gateway> {
+        &self.side.gateway
+    }
+
+    /// Waits until what was made is stored.
+    pub(in crate::bench) async fn settle(&self) {
+        self.side.settle().await;
+    }
+
+    /// Removes what was stored.
+    pub(in crate::bench) async fn close(self) -> Result<(), BenchError> {
+        self.settle().await;
+        leave(self.redis.as_ref()).await
+    }
+}
+
+/// Leaves a Redis without a trace.
+async fn leave(redis: Option<&(L2Config, Arc<RedisCoherence>)>) -> Result<(), BenchError> {
+    if let Some((config, shared)) = redis {
+        shared.leave().await;
+        forget(config).await?;
+    }
+    Ok(())
 }
 
 /// A folder that goes when this is dropped.

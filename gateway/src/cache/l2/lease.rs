@@ -205,19 +205,18 @@ async fn look(
             Err(RedisError::Refused { why: Refusal::Full | Refusal::ReadOnly | Refusal::Denied, .. }) => {
                 Ok((Taken::None, false))
             }
-            Err(error) => Err(outcome(&error)),
+            Err(error) => Err(error),
         };
         // Unheard, it is dropped here.
         sender.send(taken).ok();
     });
     let taken = match timeout(within, receiver).await {
-        Ok(answer) => answer.unwrap_or(Err(LookupOutcome::Failed)),
-        Err(_) => Err(LookupOutcome::TooSlow),
+        Ok(answer) => answer.unwrap_or_else(|_| Err(RedisError::Unreachable("nobody asks any more".into()))),
+        Err(_) => Err(RedisError::TimedOut),
     };
-    if taken.is_ok() {
-        attempt.answered();
-    } else {
-        attempt.failed();
+    match &taken {
+        Ok(_) => attempt.answered(),
+        Err(error) => shared.failed(attempt, [error]),
     }
-    taken
+    taken.map_err(|error| outcome(&error))
 }

@@ -11,7 +11,7 @@ use std::{
 use redis::Value;
 
 use super::{
-    gate::Gate,
+    gate::{Attempt, Gate},
     lease::Held,
     names::{Names, Thing},
     queue::Queue,
@@ -124,7 +124,7 @@ impl Shared {
         if replies.iter().any(|reply| reply.as_ref().map_or_else(is_wrong_type, |_| true)) {
             attempt.answered();
         } else {
-            attempt.failed();
+            self.failed(attempt, replies.iter().filter_map(|reply| reply.as_ref().err()));
         }
         let read = |(reply, sought)| match reply {
             Ok(Value::BulkString(bytes)) if bytes.is_empty() => Err(LookupOutcome::Miss),
@@ -134,6 +134,13 @@ impl Shared {
             Err(error) => Err(outcome(&error)),
         };
         replies.into_iter().zip(sought).map(read).collect()
+    }
+
+    /// Ends an attempt that nothing came of but these errors.
+    pub(super) fn failed<'e>(&self, attempt: Attempt, errors: impl IntoIterator<Item = &'e RedisError>) {
+        // That a member of a Cluster is not connected cost nobody time, and says nothing about the others.
+        let is_away = |error: &RedisError| matches!(error, RedisError::Unreachable(_));
+        if self.link.is_cluster() && errors.into_iter().all(is_away) { drop(attempt) } else { attempt.failed() }
     }
 
     /// What bytes from Redis mean.
@@ -210,6 +217,9 @@ fn is_wrong_type(error: &RedisError) -> bool {
 pub(super) fn outcome(error: &RedisError) -> LookupOutcome {
     match error {
         RedisError::TimedOut => LookupOutcome::TooSlow,
-        RedisError::Unreachable(_) | RedisError::Refused { .. } | RedisError::Nonsense(_) => LookupOutcome::Failed,
+        RedisError::Unreachable(_)
+        | RedisError::Refused { .. }
+        | RedisError::Elsewhere { .. }
+        | RedisError::Nonsense(_) => LookupOutcome::Failed,
     }
 }

@@ -47,19 +47,19 @@ async fn write(shared: &Arc<Shared>, jobs: Vec<Job>) {
         if let Err(error) = &written {
             tracing::debug!(%error, "an entry is not written to Redis");
         }
-        count(match written {
+        count(match &written {
             Ok(true) => &shared.counts.written,
             Ok(false) => &shared.counts.dropped,
             Err(_) => &shared.counts.failed,
         });
-        Some(written.is_ok())
+        Some(written)
     }))
     .await;
-    // One node that takes entries is enough to go on.
-    if written.contains(&Some(true)) {
+    // One node that takes entries is enough to go on. Where nothing was to be written, nothing was tried.
+    if written.iter().flatten().any(Result::is_ok) {
         attempt.answered();
-    } else if written.contains(&Some(false)) {
-        attempt.failed();
+    } else if written.iter().any(Option::is_some) {
+        shared.failed(attempt, written.iter().flatten().filter_map(|written| written.as_ref().err()));
     }
 }
 

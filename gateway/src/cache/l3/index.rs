@@ -29,6 +29,8 @@ pub(super) struct Index {
     costs: (f64, f64),
     /// The current listing.
     round: u8,
+    /// Whether everything has been listed.
+    is_complete: bool,
     random: SmallRng,
 }
 
@@ -64,6 +66,7 @@ impl Index {
             inflation: 0.0,
             costs: (0.0, 0.0),
             round: 0,
+            is_complete: false,
             random: SmallRng::from_rng(&mut rand::rng()),
         }
     }
@@ -110,6 +113,11 @@ impl Index {
                 self.held.push(held);
             }
         }
+    }
+
+    /// Whether nothing of this key is there, unless somebody else has put it there since the last listing.
+    pub(super) fn lacks(&self, key: &Digest) -> bool {
+        self.is_complete && !self.places.contains_key(&short(key))
     }
 
     /// An entry is not there any more.
@@ -175,6 +183,7 @@ impl Index {
 
     /// The listing is complete: what was neither in it nor touched since it began is gone.
     pub(super) fn end_listing(&mut self) {
+        self.is_complete = true;
         let mut at = 0;
         while at < self.held.len() {
             if self.held[at].round == self.round {

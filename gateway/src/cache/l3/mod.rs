@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `v1/ab/cd/<key>` | an entry in the [stored format](super::format), by its key |
 //! | `dict/<digest>` | a dictionary that entries name |
+//! | `models/…` | models of the planner, which are not this tier's |
 //!
 //! Nothing is updated in place: an object is replaced by a newer one of the same key, or removed. So any number of gateways
 //! may share a store, and one that finds nothing, something damaged or nobody there has a miss. Writing is behind: a bounded
@@ -40,11 +41,13 @@ use tokio::task::AbortHandle;
 use self::{
     breaker::Breaker,
     index::Index,
+    place::Place,
     shelf::Shelf,
     write::{Queue, Waiting},
 };
 use super::{
-    FarStatistics, FarTier, Flaw, LookupOutcome, Sought, StoreOutcome, Stored, Tier, WallTime, codec::Trainer, format,
+    FarStatistics, FarTier, Flaw, LookupOutcome, Purpose, Sought, StoreOutcome, Stored, Tier, WallTime, codec::Trainer,
+    format,
 };
 use crate::config::L3Config;
 
@@ -82,6 +85,16 @@ struct Inner {
     writing: Breaker,
     queue: Queue,
     counters: Counters,
+    writers: Writers,
+}
+
+/// Who writes into the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writers {
+    /// This gateway alone.
+    This,
+    /// Others, too.
+    Several,
 }
 
 #[derive(Default)]
@@ -105,16 +118,27 @@ impl L3 {
     /// The settings make no sense, or a folder cannot be made.
     pub fn open(config: &L3Config, base: &Path, clock: Clock) -> Result<Arc<Self>, L3Error> {
         let place = place::open(config, base)?;
-        Ok(Self::over(place.store, place.directory, config, clock))
+        Ok(Self::over(place, config, clock, Writers::Several))
+    }
+
+    /// The same for whoever alone writes into the store: once it has been listed, what is not known to be there is a miss
+    /// without a look.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_alone(config: &L3Config, base: &Path, clock: Clock) -> Result<Arc<Self>, L3Error> {
+        let place = place::open(config, base)?;
+        Ok(Self::over(place, config, clock, Writers::This))
+    }
+
+    /// The store itself, for what else gateways share: names that begin with `models/`.
+    pub fn objects(&self) -> Arc<dyn ObjectStore> {
+        self.inner.store.clone()
     }
 
     /// The tier over any store.
-    fn over(
-        store: Arc<dyn ObjectStore>,
-        directory: Option<std::path::PathBuf>,
-        config: &L3Config,
-        clock: Clock,
-    ) -> Arc<Self> {
+    fn over(place: Place, config: &L3Config, clock: Clock, writers: Writers) -> Arc<Self> {
+        let Place { store, directory } = place;
         let (queue, waiting) = Queue::new(config.max_queued_bytes);
         let inner = Arc::new(Inner {
             store,
@@ -130,6 +154,7 @@ impl L3 {
             writing: Breaker::default(),
             queue,
             counters: Counters::default(),
+            writers,
         });
         let tasks = vec![
             tokio::spawn(write::run(inner.clone(), waiting)).abort_handle(),
@@ -150,8 +175,13 @@ impl Inner {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn look_up(self: &Arc<Self>, sought: &Sought, until: tokio::time::Instant) -> Result<Stored, LookupOutcome> {
-        let (outcome, useful) = match tokio::time::timeout_at(until, self.read(sought)).await {
+    async fn look_up(
+        self: &Arc<Self>,
+        sought: &Sought,
+        until: tokio::time::Instant,
+        purpose: Purpose,
+    ) -> Result<Stored, LookupOutcome> {
+        let (outcome, useful) = match tokio::time::timeout_at(until, self.read(sought, purpose)).await {
             Ok(Ok(Some(entry))) => (Ok(entry), true),
             Ok(Ok(None)) => (Err(LookupOutcome::Miss), true),
             Ok(Err(Unreadable::Flawed(flaw))) => {
@@ -171,7 +201,7 @@ impl Inner {
         outcome
     }
 
-    async fn read(self: &Arc<Self>, sought: &Sought) -> Result<Option<Stored>, Unreadable> {
+    async fn read(self: &Arc<Self>, sought: &Sought, purpose: Purpose) -> Result<Option<Stored>, Unreadable> {
         let object = match self.store.get(&names::entry(&sought.key)).await {
             Ok(object) => object,
             Err(Error::NotFound { .. }) => {
@@ -197,9 +227,25 @@ impl Inner {
             }
             decoded => decoded?,
         };
-        let cost = entry.cost.as_secs_f64() * 1e3;
-        self.index().known(sought.key, bytes.len() as u64, cost, entry.expires);
+        if purpose == Purpose::Serve {
+            let cost = entry.cost.as_secs_f64() * 1e3;
+            self.index().known(sought.key, bytes.len() as u64, cost, entry.expires);
+        }
         Ok(Some(entry))
+    }
+
+    async fn look(self: &Arc<Self>, sought: &[Sought], purpose: Purpose) -> Vec<Result<Stored, LookupOutcome>> {
+        // What needs no look says nothing about the store.
+        let is_absent = |sought: &Sought| self.writers == Writers::This && self.index().lacks(&sought.key);
+        let absent: Vec<bool> = sought.iter().map(is_absent).collect();
+        let asks = absent.contains(&false) && self.reading.admit(Instant::now());
+        let until = tokio::time::Instant::now() + self.budget;
+        let looks = sought.iter().zip(absent).map(async |(sought, absent)| match absent {
+            true => Err(LookupOutcome::Miss),
+            false if asks => self.look_up(sought, until, purpose).await,
+            false => Err(LookupOutcome::Skipped),
+        });
+        join_all(looks).await
     }
 
     async fn decode(self: &Arc<Self>, sought: &Sought, bytes: &Bytes) -> Result<Stored, Flaw> {
@@ -237,11 +283,11 @@ impl FarTier for L3 {
     }
 
     async fn get(&self, sought: &[Sought]) -> Vec<Result<Stored, LookupOutcome>> {
-        if !self.inner.reading.admit(Instant::now()) {
-            return sought.iter().map(|_| Err(LookupOutcome::Skipped)).collect();
-        }
-        let until = tokio::time::Instant::now() + self.inner.budget;
-        join_all(sought.iter().map(|sought| self.inner.look_up(sought, until))).await
+        self.inner.look(sought, Purpose::Serve).await
+    }
+
+    async fn peek(&self, sought: &[Sought]) -> Vec<Result<Stored, LookupOutcome>> {
+        self.inner.look(sought, Purpose::Tell).await
     }
 
     fn put(&self, sought: Sought, entry: Arc<Stored>) -> StoreOutcome {

@@ -3,10 +3,7 @@
 use std::time::{Duration, Instant};
 
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo as _, TlsMode,
-    aio::MultiplexedConnection,
-    cluster::{ClusterClient, ClusterClientBuilder},
-    cluster_async::ClusterConnection,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, aio::MultiplexedConnection,
 };
 use tokio::time::timeout;
 
@@ -14,7 +11,6 @@ use super::{
     RedisError, RedisSettings, Refusal,
     sentinels::{Address, Sentinels},
 };
-use crate::config::RedisTopology;
 
 /// Longest time that one server is given to be connected to.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
@@ -25,70 +21,41 @@ pub(super) enum Connector {
     Standalone(Box<Client>),
     /// To the present primary of a group.
     Sentinel { sentinels: Sentinels, settings: Box<RedisSettings> },
-    /// To all members of a cluster.
-    Cluster { cluster: Box<ClusterClient>, members: Vec<Client> },
 }
 
-/// A connection.
+/// A connection to one server.
 pub(super) struct Connected {
-    pub(super) to: Server,
+    pub(super) connection: MultiplexedConnection,
+    pub(super) client: Client,
+    /// Under sentinels, the address that they name.
+    pub(super) address: Option<Address>,
     pub(super) since: Instant,
 }
 
-/// What a connection ends at.
-pub(super) enum Server {
-    /// One server; under sentinels with the address that they name.
-    One { connection: MultiplexedConnection, client: Box<Client>, address: Option<Address> },
-    /// A cluster.
-    Cluster(ClusterConnection),
-}
-
 impl Connector {
-    pub(super) fn new(settings: RedisSettings) -> Result<Self, redis::RedisError> {
-        Ok(match settings.topology {
-            RedisTopology::Standalone => {
-                let server = settings.nodes.first().cloned();
-                let nothing = (ErrorKind::InvalidClientConfig, "there is no address");
-                Self::Standalone(Box::new(settings.client(server.ok_or(nothing)?)?))
-            }
-            RedisTopology::Sentinel => {
-                let addresses: Result<Vec<_>, _> =
-                    settings.nodes.iter().map(|node| settings.with_tls(node.clone())).collect();
-                Self::Sentinel {
-                    sentinels: Sentinels::new(settings.group.clone(), addresses?),
-                    settings: Box::new(settings),
-                }
-            }
-            RedisTopology::Cluster => {
-                let members: Result<Vec<_>, _> =
-                    settings.nodes.iter().cloned().map(|node| settings.client(node)).collect();
-                Self::Cluster { cluster: Box::new(settings.cluster()?), members: members? }
-            }
-        })
+    /// Connections to the primary that the sentinels of these settings name.
+    pub(super) fn to_primary(settings: RedisSettings) -> Result<Self, redis::RedisError> {
+        let addresses: Result<Vec<_>, _> = settings.nodes.iter().map(|node| settings.with_tls(node.clone())).collect();
+        let sentinels = Sentinels::new(settings.group.clone(), addresses?);
+        Ok(Self::Sentinel { sentinels, settings: Box::new(settings) })
     }
 
     pub(super) async fn connect(&self) -> Result<Connected, RedisError> {
-        let to = match self {
-            Self::Standalone(client) => one(client, None).await?,
-            Self::Sentinel { sentinels, settings } => primary(sentinels, settings).await?,
-            Self::Cluster { cluster, .. } => {
-                // It asks one member for all others.
-                let connecting = timeout(2 * CONNECT_WITHIN, cluster.get_async_connection());
-                Server::Cluster(connecting.await.map_err(|_| RedisError::TimedOut)??)
-            }
-        };
-        Ok(Connected { to, since: Instant::now() })
+        match self {
+            Self::Standalone(client) => one(client, None).await,
+            Self::Sentinel { sentinels, settings } => primary(sentinels, settings).await,
+        }
     }
 }
 
 /// A connection to the first of the servers that sentinels name that is a primary by its own word, too.
-async fn primary(sentinels: &Sentinels, settings: &RedisSettings) -> Result<Server, RedisError> {
+async fn primary(sentinels: &Sentinels, settings: &RedisSettings) -> Result<Connected, RedisError> {
     let mut trouble = RedisError::Unreachable("the sentinels name no primary".into());
     for address in sentinels.primaries(CONNECT_WITHIN).await? {
         match settings.server_at(&address) {
             Err(error) => trouble = error.into(),
             Ok(client) => match one(&client, Some(address)).await {
-                Ok(server) => return Ok(server),
+                Ok(connected) => return Ok(connected),
                 Err(error) => trouble = error,
             },
         }
@@ -97,7 +64,7 @@ async fn primary(sentinels: &Sentinels, settings: &RedisSettings) -> Result<Serv
 }
 
 /// A connection to one server. Under sentinels it has to be a primary by its own word.
-async fn one(client: &Client, address: Option<Address>) -> Result<Server, RedisError> {
+async fn one(client: &Client, address: Option<Address>) -> Result<Connected, RedisError> {
     let connecting = async {
         let settings =
             AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_WITHIN)).set_response_timeout(None);
@@ -110,13 +77,13 @@ async fn one(client: &Client, address: Option<Address>) -> Result<Server, RedisE
                 return Err(RedisError::Refused { why: Refusal::ReadOnly, message });
             }
         }
-        Ok(Server::One { connection, client: Box::new(client.clone()), address })
+        Ok(Connected { connection, client: client.clone(), address, since: Instant::now() })
     };
     timeout(CONNECT_WITHIN, connecting).await.unwrap_or(Err(RedisError::TimedOut))
 }
 
 impl RedisSettings {
-    fn client(&self, node: ConnectionInfo) -> Result<Client, redis::RedisError> {
+    pub(super) fn client(&self, node: ConnectionInfo) -> Result<Client, redis::RedisError> {
         match (&self.tls, node.addr()) {
             (Some(tls), ConnectionAddr::TcpTls { .. }) => Client::build_with_tls(node, tls.clone()),
             _ => Client::open(node),
@@ -128,8 +95,8 @@ impl RedisSettings {
         Ok(self.client(node)?.get_connection_info().clone())
     }
 
-    /// The server that sentinels name. It is talked to as the sentinels are: with TLS or without.
-    fn server_at(&self, (host, port): &Address) -> Result<Client, redis::RedisError> {
+    /// The server that sentinels or members of a cluster name. It is talked to as they are: with TLS or without.
+    pub(super) fn server_at(&self, (host, port): &Address) -> Result<Client, redis::RedisError> {
         let secure = self.nodes.iter().any(|node| matches!(node.addr(), ConnectionAddr::TcpTls { .. }));
         let (host, port) = (host.clone(), *port);
         let address = if secure {
@@ -138,27 +105,5 @@ impl RedisSettings {
             ConnectionAddr::Tcp(host, port)
         };
         self.client(address.into_connection_info()?.set_redis_settings(self.login.clone()))
-    }
-
-    fn cluster(&self) -> Result<ClusterClient, redis::RedisError> {
-        let mut cluster = ClusterClientBuilder::new(self.nodes.clone())
-            .connection_timeout(CONNECT_WITHIN)
-            .response_timeout(CONNECT_WITHIN)
-            // Whoever asks decides whether it is worth another try.
-            .retries(2)
-            .database_id(self.login.db());
-        if let Some(user) = self.login.username() {
-            cluster = cluster.username(user);
-        }
-        if let Some(password) = self.login.password() {
-            cluster = cluster.password(password);
-        }
-        if self.nodes.iter().any(|node| matches!(node.addr(), ConnectionAddr::TcpTls { .. })) {
-            cluster = cluster.tls(TlsMode::Secure);
-        }
-        if let Some(tls) = &self.tls {
-            cluster = cluster.certs(tls.clone());
-        }
-        cluster.build()
     }
 }

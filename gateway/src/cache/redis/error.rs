@@ -19,6 +19,16 @@ pub enum RedisError {
         /// In the server's words.
         message: String,
     },
+    /// Another member of the cluster has the key.
+    #[error("another member of the cluster has it: {host}:{port}")]
+    Elsewhere {
+        /// Its host; empty: that of the member that says so.
+        host: String,
+        /// Its port.
+        port: u16,
+        /// Only this time, as the slot is on its way there.
+        only_now: bool,
+    },
     /// The answer makes no sense.
     #[error("Redis answered with nonsense: {0}")]
     Nonsense(String),
@@ -49,6 +59,12 @@ impl From<redis::RedisError> for RedisError {
             return Self::TimedOut;
         }
         let message = error.to_string();
+        if let Some((host, port)) = error.redirect_node().and_then(|(address, _)| address.rsplit_once(':'))
+            && let Ok(port) = port.parse()
+        {
+            let only_now = error.kind() == ErrorKind::Server(ServerErrorKind::Ask);
+            return Self::Elsewhere { host: host.to_owned(), port, only_now };
+        }
         match error.kind() {
             ErrorKind::Server(kind) => Self::Refused { why: Refusal::of_known(kind, error.detail()), message },
             ErrorKind::AuthenticationFailed => Self::Refused { why: Refusal::Denied, message },
@@ -99,5 +115,15 @@ impl RedisError {
     /// writes any more.
     pub(super) fn ends_connection(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Refused { why: Refusal::ReadOnly, .. })
+    }
+
+    /// Whether somebody else of a cluster may be the one to ask: the member is away, or says so itself.
+    pub(super) fn is_about_member(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::TimedOut => true,
+            Self::Elsewhere { only_now, .. } => !only_now,
+            Self::Refused { why, .. } => matches!(why, Refusal::ReadOnly | Refusal::NotReady),
+            Self::Nonsense(_) => false,
+        }
     }
 }

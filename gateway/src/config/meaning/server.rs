@@ -1,4 +1,4 @@
-//! The listeners, the cache, memory, the log.
+//! The listeners, the cache, memory, the planner, the log.
 
 use tracing_subscriber::EnvFilter;
 
@@ -16,6 +16,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         checker.value(ProblemKind::Contradiction, KeyPath::of(["cache", "l1", "max_entry_bytes"]), message);
     }
     check_memory(checker);
+    check_planner(checker);
     if let Err(error) = EnvFilter::builder().parse(&checker.config.log.filter) {
         let message = format!("this is no tracing filter: {error}");
         let problem = checker.value(ProblemKind::WrongValue, KeyPath::of(["log", "filter"]), message);
@@ -36,6 +37,26 @@ fn check_memory(checker: &mut Checker<'_>) {
     if shed_at >= emergency_at {
         let message = format!("must be less than memory.emergency_at, which is {emergency_at}");
         checker.value(ProblemKind::Contradiction, path("shed_at"), message);
+    }
+}
+
+fn check_planner(checker: &mut Checker<'_>) {
+    let planner = &checker.config.planner;
+    let parts = [
+        (&["planner", "duels"][..], planner.duels),
+        (&["planner", "duel_time"], planner.duel_time),
+        (&["planner", "log", "sample"], planner.log.sample),
+    ];
+    let factor = planner.replan_factor;
+    for (path, part) in parts {
+        if !(0.0..=1.0).contains(&part) {
+            let message = format!("must be from 0 to 1, got {part}");
+            checker.value(ProblemKind::WrongValue, KeyPath::of(path.iter().copied()), message);
+        }
+    }
+    if factor.is_nan() || factor < 1.0 {
+        let message = format!("must be at least 1, got {factor}");
+        checker.value(ProblemKind::WrongValue, KeyPath::of(["planner", "replan_factor"]), message);
     }
 }
 

@@ -1,12 +1,14 @@
 //! The shape of the configuration, and its defaults.
 
 mod cache;
+mod planner;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 pub use cache::{
     CacheConfig, CollectionCacheConfig, Consistency, L1Config, L2Config, L3Config, RedisTopology, TierName,
 };
+pub use planner::{PlannerConfig, PlannerLogConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// The cache tiers.
     pub cache: CacheConfig,
+    /// The planner.
+    pub planner: PlannerConfig,
     /// Memory of the process.
     pub memory: MemoryConfig,
     /// Logs.

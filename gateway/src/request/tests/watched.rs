@@ -51,7 +51,8 @@ fn outcomes(inspected: &Inspected) -> Vec<(Tier, Option<LookupOutcome>)> {
 
 /// A counter of the page for Prometheus.
 fn counter(gateway: &Gateway, series: &str) -> f64 {
-    let page = gateway.metrics().page(&gateway.cache_statistics(), gateway.pools(), &gateway.memory_snapshot());
+    let (cache, memory, planner) = (gateway.cache_statistics(), gateway.memory_snapshot(), gateway.planning().now());
+    let page = gateway.metrics().page(&cache, gateway.pools(), &memory, &planner);
     let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());
     value.unwrap_or_else(|| panic!("{series} in\n{page}"))
 }

@@ -2,7 +2,7 @@
 
 use super::world::{World, mapping, with_server};
 use crate::{
-    backend::{GraphStore, ReachRequest, embedded::testing::context},
+    backend::{GraphStatistics, GraphStore, ReachRequest, embedded::testing::context},
     demo_data,
     query::{Direction, NodeRef, Walk},
     value::EntityId,
@@ -10,6 +10,23 @@ use crate::{
 
 fn node(name: &str) -> NodeRef {
     NodeRef { label: 0, id: EntityId::Text(name.into()) }
+}
+
+/// Every edge was read, and those of every direction.
+fn the_same_lies_ahead(learnt: &GraphStatistics, wanted: &GraphStatistics, edge: u16) {
+    for (anchor, direction) in
+        [("libc6", Direction::In), ("gimp", Direction::Out), ("zlib1g", Direction::In), ("vim", Direction::Both)]
+    {
+        let request = ReachRequest {
+            anchors: vec![node(anchor)],
+            walk: Walk { edges: vec![edge], direction, hops: 1 },
+            include_anchors: false,
+            scope: None,
+        };
+        let [learnt, wanted] =
+            [learnt, wanted].map(|known| known.known.as_ref().unwrap().ahead(&request, 8_520.0).levels);
+        assert!(learnt == wanted && learnt[0] > 0.0, "{anchor}: {learnt:?}, {wanted:?}");
+    }
 }
 
 #[test]
@@ -29,6 +46,7 @@ fn walks_through_hubs_answer_as_the_embedded_store_does() {
                 let wanted = GraphStore::statistics(world.embedded.as_ref());
                 let wanted = wanted.edges[usize::from(depends)].r#in.known.clone().unwrap();
                 assert_eq!(known(&node("libc6")), wanted(&node("libc6")));
+                the_same_lies_ahead(&statistics, &GraphStore::statistics(world.embedded.as_ref()), depends);
             }
             for (anchors, direction, hops) in [
                 (vec!["libc6"], Direction::In, 2),

@@ -43,6 +43,11 @@ impl Kept {
         Self::open_at(directory, WallTime::of_system())
     }
 
+    /// Whether the counters are kept, so that the folder is this gateway's alone.
+    pub fn is_kept(&self) -> bool {
+        self.inner.journal().is_some()
+    }
+
     fn open_at(directory: &Path, now: WallTime) -> Self {
         let epochs = Arc::new(Epochs::default());
         let journal = match Journal::open(directory, &epochs, now) {

@@ -111,6 +111,26 @@ async fn a_folder_that_cannot_be_written_or_read_any_more_is_a_failure() {
     assert!(get(&l3, 2).await.is_ok(), "it is well again as soon as the folder is");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_no_look_does_not_pass_for_a_store_that_is_well() {
+    let place = |store| Place { store, directory: None };
+    let store = slow(ThrottleConfig { wait_get_per_call: Duration::from_secs(600), ..Default::default() });
+    let l3 = L3::over(place(store), &L3Config { budget_ms: 1, ..config() }, clock(), Writers::This);
+    put_all(&l3, [(1, answer(text(1), 5))]).await;
+    until("all is listed", async || l3.inner.index().lacks(&key(9))).await;
+    let mut slow = 0;
+    while l3.is_available() {
+        assert_eq!(outcome(&l3, 9).await, Some(LookupOutcome::Miss));
+        assert_eq!(outcome(&l3, 1).await, Some(LookupOutcome::TooSlow));
+        slow += 1;
+        assert!(slow < 100, "it is never left alone");
+    }
+    for _ in 0..20 {
+        assert_eq!(outcome(&l3, 9).await, Some(LookupOutcome::Miss));
+    }
+    assert!(!l3.is_available(), "nobody has asked the store");
+}
+
 /// A small file system in memory; `None` where this user may not mount one.
 struct SmallDisk(tempfile::TempDir);
 

@@ -27,6 +27,19 @@ async fn no_more_is_held_than_may_be_and_what_was_dear_to_make_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_only_looks_does_not_keep_an_object_from_going() {
+    let l3 = over(&in_memory(), &L3Config { max_bytes: 10_000, ..config() });
+    put_all(&l3, [(1, answer(noise(1, 4_000), 10)), (2, answer(noise(2, 4_000), 10))]).await;
+    for _ in 0..10 {
+        assert!(l3.peek(&[sought(1)]).await.remove(0).is_ok());
+    }
+    get(&l3, 2).await.unwrap();
+    put_all(&l3, [(3, answer(noise(3, 4_000), 1_000))]).await;
+    assert_eq!(outcome(&l3, 1).await, Some(LookupOutcome::Miss), "it was of no use to anybody");
+    assert!(get(&l3, 2).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_another_process_removes_is_a_miss_and_is_not_counted_any_more() {
     let store = in_memory();
     let l3 = over(&store, &config());
@@ -41,13 +54,38 @@ async fn what_another_process_removes_is_a_miss_and_is_not_counted_any_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_writes_alone_does_not_look_for_what_it_has_not_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = L3Config { directory: Some(".".into()), ..config() };
+    let before = L3::open(&config, directory.path(), clock()).unwrap();
+    put_all(&before, [(1, answer(text(1), 5))]).await;
+    let alone = L3::open_alone(&config, directory.path(), clock()).unwrap();
+    assert!(get(&alone, 1).await.is_ok(), "whether it has been listed or not");
+    until("all is listed", async || alone.inner.index().lacks(&key(9))).await;
+    assert!(get(&alone, 1).await.is_ok());
+    put_all(&alone, [(2, answer(text(2), 5))]).await;
+    assert!(get(&alone, 2).await.is_ok());
+
+    // Only who does not look is not told of it.
+    put_all(&before, [(3, answer(text(3), 5))]).await;
+    assert_eq!(outcome(&alone, 3).await, Some(LookupOutcome::Miss));
+    let shared = L3::open(&config, directory.path(), clock()).unwrap();
+    until("all is listed", async || shared.inner.index().lacks(&key(9))).await;
+    put_all(&before, [(4, answer(text(4), 5))]).await;
+    assert!(get(&shared, 4).await.is_ok(), "others write there");
+    alone.inner.refresh(None).await;
+    assert!(get(&alone, 3).await.is_ok(), "a listing shows it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_has_expired_is_swept_away() {
     let (store, time) = (in_memory(), Arc::new(AtomicU64::new(NOW.0)));
     let clock: Clock = {
         let time = time.clone();
         Arc::new(move || WallTime(time.load(Ordering::Relaxed)))
     };
-    let l3 = L3::over(store.clone(), None, &config(), clock);
+    let place = Place { store: store.clone(), directory: None };
+    let l3 = L3::over(place, &config(), clock, Writers::Several);
     put_all(&l3, [(1, answer(text(1), 5))]).await;
     l3.inner.sweep().await;
     assert_eq!(names(&*store, "v1").await.len(), 1);

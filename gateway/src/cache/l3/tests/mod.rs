@@ -33,7 +33,7 @@ fn config() -> L3Config {
 }
 
 fn over(store: &Arc<dyn ObjectStore>, config: &L3Config) -> Arc<L3> {
-    L3::over(store.clone(), None, config, clock())
+    L3::over(Place { store: store.clone(), directory: None }, config, clock(), Writers::Several)
 }
 
 fn in_memory() -> Arc<dyn ObjectStore> {

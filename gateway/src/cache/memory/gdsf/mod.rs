@@ -63,6 +63,24 @@ impl<K: Eq + Hash, V: Clone, A: Appraise<K, V>> Gdsf<K, V, A> {
         &self.parts[(hash >> 40) as usize & (self.parts.len() - 1)]
     }
 
+    /// Looks for an entry, counts that it was of use, and reads it where it is. Nothing else changes in its part of the cache
+    /// meanwhile, so it should not take long.
+    pub(crate) fn read<R>(&self, key: &K, read: impl FnOnce(&V) -> R) -> Option<R> {
+        let hash = self.hasher.hash_one(key);
+        let part = self.part(hash);
+        let (found, handle) = {
+            let shard = part.shard.read().unwrap_or_else(PoisonError::into_inner);
+            let (value, handle) = shard.get(hash, key)?;
+            (read(value), handle)
+        };
+        if part.hits.note(handle)
+            && let Ok(mut shard) = part.shard.try_write()
+        {
+            part.hits.take(|handle| shard.hit(handle));
+        }
+        Some(found)
+    }
+
     fn sum(&self, of: impl Fn(&Shard<K, V>) -> u64) -> u64 {
         self.parts.iter().map(|part| of(&part.shard.read().unwrap_or_else(PoisonError::into_inner))).sum()
     }
@@ -121,19 +139,7 @@ impl<K: Eq + Hash, V: Clone, A: Appraise<K, V>> Memory for Gdsf<K, V, A> {
     type Value = V;
 
     fn get(&self, key: &K) -> Option<V> {
-        let hash = self.hasher.hash_one(key);
-        let part = self.part(hash);
-        let (value, handle) = {
-            let shard = part.shard.read().unwrap_or_else(PoisonError::into_inner);
-            let (value, handle) = shard.get(hash, key)?;
-            (value.clone(), handle)
-        };
-        if part.hits.note(handle)
-            && let Ok(mut shard) = part.shard.try_write()
-        {
-            part.hits.take(|handle| shard.hit(handle));
-        }
-        Some(value)
+        self.read(key, V::clone)
     }
 
     fn peek(&self, key: &K) -> Option<V> {

@@ -1,4 +1,4 @@
-//! Redis of several members, of which one is gone.
+//! Redis under Sentinel, whose master is gone.
 
 use std::time::{Duration, Instant};
 
@@ -6,6 +6,7 @@ use forebay::{
     cache::{FarTier as _, LookupOutcome, l2::Leased},
     config::{L2Config, RedisTopology},
 };
+use redis::Value;
 
 use super::{ground::*, support::private_server::PrivateServer};
 
@@ -38,7 +39,7 @@ async fn a_master_that_became_a_replica_is_left_for_the_new_one() {
     keep(&tier, &sought(), "kept").await;
     let sentinel = server.member("sentinel-1").port;
     let at_sentinel = at(vec![format!("redis://127.0.0.1:{sentinel}")], RedisTopology::Standalone);
-    let _: redis::Value = ask(&at_sentinel, &[b"SENTINEL", b"FAILOVER", b"mymaster"]).await;
+    let _: Value = ask(&at_sentinel, &[b"SENTINEL", b"FAILOVER", b"mymaster"]).await;
     let begun = Instant::now();
     // Both of them serve all the time.
     while ask::<Vec<Vec<u8>>>(&at_sentinel, &[b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", b"mymaster"]).await[1]
@@ -56,47 +57,4 @@ async fn a_master_that_became_a_replica_is_left_for_the_new_one() {
     }
     recovers(&tier, &sought(), "new").await;
     assert!(matches!(lease(&tier, &sought(), AMPLE).await, Leased::Fill { lease: Some(_), .. }));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_node_of_a_cluster_the_others_serve_on() {
-    one_node_is_gone("KILL", PrivateServer::restart).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_a_node_of_a_cluster_is_frozen_the_others_serve_on() {
-    one_node_is_gone("STOP", |server| server.member("node-2").signal("CONT")).await;
-}
-
-async fn one_node_is_gone(signal: &str, bring_back: impl FnOnce(&mut PrivateServer)) {
-    let Some(mut server) = PrivateServer::redis_cluster(&["cluster-require-full-coverage=no"]) else { return };
-    let urls = server.url.split(',').map(str::to_owned).collect();
-    let config = L2Config { budget_ms: 1_000, ..at(urls, RedisTopology::Cluster) };
-    let tier = tier(&config);
-    let sought: Vec<_> = (0..30).map(|_| sought()).collect();
-    for sought in &sought {
-        keep(&tier, sought, "kept").await;
-    }
-    server.member("node-2").signal(signal);
-    let (mut in_a_row, killed) = (0, Instant::now());
-    while in_a_row < 10 {
-        let found = tier.get(&sought).await;
-        for found in &found {
-            match found {
-                Ok(entry) => assert_eq!(text(entry), "kept"),
-                Err(LookupOutcome::Failed | LookupOutcome::TooSlow) => {}
-                Err(other) => panic!("{other:?}"),
-            }
-        }
-        let there = found.iter().filter(|found| found.is_ok()).count();
-        assert!(there < 30, "a node is gone");
-        // While the client finds out which nodes are left, nobody is answered.
-        in_a_row = if there > 0 { in_a_row + 1 } else { 0 };
-        assert!(killed.elapsed() < Duration::from_secs(30), "the others do not serve on");
-    }
-    bring_back(&mut server);
-    for sought in &sought {
-        recovers(&tier, sought, "kept").await;
-    }
-    recovers(&tier, &super::ground::sought(), "new").await;
 }
