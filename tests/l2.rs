@@ -7,6 +7,8 @@ mod support;
 mod away;
 #[path = "l2/check.rs"]
 mod check;
+#[path = "l2/cluster.rs"]
+mod cluster;
 #[path = "l2/damage.rs"]
 mod damage;
 #[path = "l2/entries.rs"]
@@ -21,5 +23,5 @@ mod interleaved;
 mod leases;
 #[path = "l2/login.rs"]
 mod login;
-#[path = "l2/members.rs"]
-mod members;
+#[path = "l2/sentinel.rs"]
+mod sentinel;

@@ -143,15 +143,17 @@ fn settings_are_chosen_by_what_the_validation_split_says() {
     let data = synthetic::observations(300, 8);
     let stump = Growth { depth: 1, min_leaf: 100, mtry: 1 };
     let good = Growth { depth: 8, min_leaf: 4, mtry: 10 };
-    let settings = Settings { growth: vec![stump, good], near_ties: vec![1.0, 1.25], ..settings() };
+    let settings = Settings { growth: vec![stump, good], near_ties: vec![1.25, 1.0], ..settings() };
     let trained = trained(&data, &settings);
     assert_eq!(trained.grid.len(), 2);
     assert!(trained.grid[1].error < trained.grid[0].error);
-    let best = trained.grid.iter().filter_map(|result| result.regret).fold(f64::INFINITY, f64::min);
-    assert_eq!(trained.model.card().metrics["validation_regret_latency_only"], best);
+    let metrics = &trained.model.card().metrics;
+    assert_eq!(metrics["validation_error_ln_ms"], trained.grid[1].error);
+    assert_eq!(Some(metrics["validation_regret_latency_only"]), trained.grid[1].regret);
     assert_eq!(trained.near_ties.len(), 2);
-    let best = trained.near_ties.iter().map(|(_, regret)| *regret).fold(f64::INFINITY, f64::min);
-    assert_eq!(trained.model.card().metrics["validation_regret"], best);
+    let near_tie = f64::from(trained.model.near_tie());
+    let taken = trained.near_ties.iter().find(|(ratio, _)| *ratio == near_tie).expect("one that was tried");
+    assert_eq!(metrics["validation_regret"], taken.1);
 }
 
 #[test]

@@ -64,8 +64,10 @@ pub struct Epochs {
     incarnation: AtomicU64,
     /// Bumped to distrust everything.
     all: AtomicU64,
-    /// Bumps of any kind so far.
+    /// Bumps of any kind so far; counted before they are made.
     moves: AtomicU64,
+    /// The same, counted when they have been made.
+    made: AtomicU64,
     slots: Box<[AtomicU64]>,
     /// Serialises changes of incarnation.
     adopting: Mutex<()>,
@@ -91,6 +93,17 @@ pub struct Stamp {
     pub slots: SmallVec<[(u16, u64); 4]>,
 }
 
+/// When a stamp was last found to be current, by the bumps that had been made until then.
+#[derive(Debug)]
+pub struct FoundCurrent(AtomicU64);
+
+impl Default for FoundCurrent {
+    /// Never.
+    fn default() -> Self {
+        Self(AtomicU64::new(u64::MAX))
+    }
+}
+
 impl Default for Epochs {
     /// The table of a gateway that shares nothing. It hears of every bump.
     fn default() -> Self {
@@ -110,6 +123,7 @@ impl Epochs {
             incarnation: AtomicU64::new(UNKNOWN),
             all: AtomicU64::new(0),
             moves: AtomicU64::new(0),
+            made: AtomicU64::new(0),
             slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
             adopting: Mutex::new(()),
             origin: Instant::now(),
@@ -148,6 +162,21 @@ impl Epochs {
             && stamp.slots.iter().all(|&(slot, epoch)| self.of(slot) == epoch)
     }
 
+    /// [`Epochs::is_current`], for somebody who asks often: while nothing at all has moved since it was found to be so, the
+    /// counters of its tags, which are cold as a rule, are not read again.
+    pub fn is_still_current(&self, stamp: &Stamp, found: &FoundCurrent) -> bool {
+        // Read before the counters: a change that they do not show yet is counted later than this, and is looked for again then.
+        let made = self.made.load(Ordering::Acquire);
+        if found.0.load(Ordering::Relaxed) == made {
+            return true;
+        }
+        let current = self.is_current(stamp);
+        if current {
+            found.0.store(made, Ordering::Relaxed);
+        }
+        current
+    }
+
     /// How many bumps there were. While it stays, no stamp moves.
     pub fn moves(&self) -> u64 {
         self.moves.load(Ordering::Acquire)
@@ -163,12 +192,14 @@ impl Epochs {
         // First, so that whoever takes a stamp after the bump also sees that there was one.
         self.moves.fetch_add(1, Ordering::AcqRel);
         self.slots[usize::from(slot)].fetch_add(1, Ordering::AcqRel);
+        self.made.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Any data may have changed. For a table that nobody shares.
     pub fn bump_all(&self) {
         self.moves.fetch_add(1, Ordering::AcqRel);
         self.all.fetch_add(1, Ordering::AcqRel);
+        self.made.fetch_add(1, Ordering::AcqRel);
     }
 
     /// A slot of the shared table has this epoch, or a later one.
@@ -187,6 +218,7 @@ impl Epochs {
         if self.incarnation.load(Ordering::Acquire) == incarnation && counter.load(Ordering::Acquire) < epoch {
             self.moves.fetch_add(1, Ordering::AcqRel);
             counter.store(epoch, Ordering::Release);
+            self.made.fetch_add(1, Ordering::AcqRel);
         }
     }
 
@@ -205,6 +237,7 @@ impl Epochs {
             self.slots[usize::from(slot)].fetch_max(epoch, Ordering::AcqRel);
         }
         self.incarnation.store(table.incarnation, Ordering::Release);
+        self.made.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The table as it is.
@@ -276,6 +309,43 @@ mod tests {
         assert!(epochs.is_current(&epochs.stamp(["a"])), "a stamp taken afterwards is current");
         epochs.bump_all();
         assert!(!epochs.is_current(&of_b));
+    }
+
+    #[test]
+    fn a_stamp_that_was_found_current_is_looked_at_again_after_whatever_moved() {
+        let entry = |epochs: &Epochs| (epochs.stamp(["a"]), FoundCurrent::default());
+        let moves: [fn(&Epochs, u64); 6] = [
+            |epochs, _| epochs.bump("b"),
+            |epochs, _| epochs.bump("a"),
+            |epochs, _| epochs.bump_all(),
+            |epochs, incarnation| epochs.advance(incarnation, Epochs::slot("a"), 99),
+            |epochs, incarnation| epochs.advance_all(incarnation, 99),
+            |epochs, incarnation| epochs.adopt(&EpochTable { incarnation: incarnation ^ 2, all: 0, slots: vec![] }),
+        ];
+        for (index, moves) in moves.into_iter().enumerate() {
+            let epochs = Epochs::default();
+            let (stamp, found) = entry(&epochs);
+            assert!((0..3).all(|_| epochs.is_still_current(&stamp, &found)));
+            moves(&epochs, stamp.incarnation);
+            assert_eq!(epochs.is_still_current(&stamp, &found), index == 0, "{index}");
+            assert_eq!(epochs.is_still_current(&stamp, &found), epochs.is_current(&stamp), "{index}");
+        }
+    }
+
+    #[test]
+    fn a_bump_that_has_been_made_is_seen_by_everybody_who_had_found_a_stamp_current() {
+        let epochs = Epochs::default();
+        for _ in 0..200 {
+            let (stamp, found) = (epochs.stamp(["a"]), FoundCurrent::default());
+            std::thread::scope(|scope| {
+                let (epochs, stamp, found) = (&epochs, &stamp, &found);
+                for _ in 0..2 {
+                    scope.spawn(move || while epochs.is_still_current(stamp, found) {});
+                }
+                scope.spawn(move || epochs.bump("a"));
+            });
+            assert!(!epochs.is_still_current(&stamp, &found));
+        }
     }
 
     #[test]

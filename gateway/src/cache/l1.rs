@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Digest, ETag, Epochs, Groups, LookupOutcome, RankedList, Stage, Stamp, StoreOutcome, Validity,
+    Digest, ETag, Epochs, FoundCurrent, Groups, LookupOutcome, RankedList, Stage, Stamp, StoreOutcome, Validity,
     memory::{Appraise, Bounded, Gdsf, Memory},
     room::Room,
 };
@@ -72,6 +72,7 @@ struct Entry {
     created: Instant,
     validity: Validity,
     stamp: Stamp,
+    found_current: FoundCurrent,
     weight: u64,
     cost: Duration,
 }
@@ -204,7 +205,7 @@ impl L1 {
         if now >= entry.validity.ends() {
             return Err(LookupOutcome::Expired);
         }
-        if !self.epochs.is_current(&entry.stamp) {
+        if !self.epochs.is_still_current(&entry.stamp, &entry.found_current) {
             return Err(LookupOutcome::Invalidated);
         }
         if self.epochs.uncertainty(entry.created, now) > entry.validity.grace {
@@ -218,7 +219,18 @@ impl L1 {
         let weight = OVERHEAD + (answer.body.len() + answer.groups.weight()) as u64;
         let StoredAnswer { body, etag, groups, created, validity, cost } = answer;
         let payload = Payload::Answer { body, etag, groups };
-        self.admit(key, Entry { payload, created, validity, stamp: stamp.clone(), weight, cost })
+        self.admit(
+            key,
+            Entry {
+                payload,
+                created,
+                validity,
+                stamp: stamp.clone(),
+                found_current: FoundCurrent::default(),
+                weight,
+                cost,
+            },
+        )
     }
 
     /// Offers a stage that was made at `created`, in the time `cost`.
@@ -233,7 +245,18 @@ impl L1 {
     ) -> StoreOutcome {
         let weight = OVERHEAD + stage.weight() as u64;
         let payload = Payload::Stage(stage);
-        self.admit(key, Entry { payload, created, validity, stamp: stamp.clone(), weight, cost })
+        self.admit(
+            key,
+            Entry {
+                payload,
+                created,
+                validity,
+                stamp: stamp.clone(),
+                found_current: FoundCurrent::default(),
+                weight,
+                cost,
+            },
+        )
     }
 
     /// Offers one more list of a query vector, made at `created` in the time `cost`. Lists that it makes needless go; the oldest goes when there are too many.

@@ -33,7 +33,7 @@ mod stored;
 mod tests;
 mod tiers;
 
-pub use epochs::{EpochTable, Epochs, SLOTS, Stamp, Tag};
+pub use epochs::{EpochTable, Epochs, FoundCurrent, SLOTS, Stamp, Tag};
 pub use etag::ETag;
 pub use far::{FarStatistics, FarTier, Purpose};
 pub use flight::{Flights, Joined, Lead, Seat};

@@ -115,7 +115,7 @@ impl<'a> Life<'a> {
     }
 
     /// From the bytes of a body. `looked` is what [recall](super::recall) found already.
-    pub(super) async fn of_body(&mut self, looked: Option<Looked>) -> Reply {
+    pub(super) async fn of_body(&mut self, looked: Option<Box<Looked>>) -> Reply {
         let looked = looked.map(|looked| {
             self.report = Some(looked.report);
             self.priority = looked.priority;

@@ -29,7 +29,7 @@ pub(super) struct Looked {
 }
 
 /// The answer to an exact repeat of a request, if memory has it; else what it said, if it was asked at all.
-pub(super) fn recall(state: &Arc<State>, incoming: &Incoming) -> Result<Recalled, Option<Looked>> {
+pub(super) fn recall(state: &Arc<State>, incoming: &Incoming) -> Result<Recalled, Option<Box<Looked>>> {
     let Incoming { principal, endpoint, body, .. } = incoming;
     let started = Instant::now();
     let remembered = state.memo.get(principal, *endpoint, body).ok_or(None)?;
@@ -39,7 +39,7 @@ pub(super) fn recall(state: &Arc<State>, incoming: &Incoming) -> Result<Recalled
     let mut timing = Timing::default();
     timing.add(Step::Lookup, started.elapsed());
     match found {
-        Err(none) => Err(Some(Looked { none, report, priority, timing })),
+        Err(none) => Err(Some(Box::new(Looked { none, report, priority, timing }))),
         Ok(Fresh { stored, early }) => {
             let refresh = if early { refresh_body(state, incoming) } else { None };
             Ok(finish(incoming, stored, started, Told { report, priority, refresh, timing }))

@@ -95,9 +95,7 @@ impl Builder {
         for (place, known) in record.candidates.iter().enumerate() {
             if place == record.ran || swept {
                 let features: Features = known.features()?;
-                if !sane(known.analytic_us) || !sane(known.predicted_us) {
-                    return None;
-                }
+                let [analytic_us, predicted_us] = [cost(known.analytic_us)?, cost(known.predicted_us)?];
                 if place == record.ran {
                     ran = Some(candidates.len());
                 }
@@ -105,8 +103,8 @@ impl Builder {
                     plan: self.plan(&known.plan)?,
                     operators: self.text(&known.operators),
                     features,
-                    analytic_us: known.analytic_us,
-                    predicted_us: known.predicted_us,
+                    analytic_us,
+                    predicted_us,
                     runs: Vec::new(),
                 });
             }
@@ -204,6 +202,12 @@ impl Builder {
         let plans = order.into_iter().map(|plan| std::mem::take(&mut self.plans[plan])).collect();
         Dataset { plans, groups: self.groups }
     }
+}
+
+/// A predicted cost. What only reads a cache may be predicted to cost nothing; that is a nanosecond here, since ratios are
+/// taken.
+fn cost(us: f64) -> Option<f64> {
+    (us.is_finite() && (0.0..1e12).contains(&us)).then_some(us.max(1e-3))
 }
 
 fn merge(known: &mut Cardinalities, more: &Cardinalities) {

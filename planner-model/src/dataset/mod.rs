@@ -15,6 +15,7 @@ mod split;
 mod tests;
 
 pub use build::{Builder, Dropped};
+pub(crate) use group::median;
 pub use group::{Candidate, Dataset, Group, Origin, Run};
 pub use rows::{Rows, rows};
 pub(crate) use split::share;

@@ -112,6 +112,15 @@ fn damaged_records_are_counted_and_leave_no_trace() {
 }
 
 #[test]
+fn a_candidate_that_is_predicted_to_cost_nothing_counts() {
+    let mut records = sweep(1);
+    records.iter_mut().for_each(|record| record.candidates[1].analytic_us = 0.0);
+    let (data, dropped) = built(&records);
+    assert_eq!((data.groups[0].candidates.len(), dropped.damaged), (2, 0));
+    assert!(data.groups[0].candidates[1].analytic_us > 0.0);
+}
+
+#[test]
 fn a_plan_name_too_many_is_refused() {
     let records: Vec<Record> = (0..100)
         .map(|plan| Record { candidates: vec![candidate(&format!("p{plan}"), 0.0)], mode: Mode::Chosen, ..record() })

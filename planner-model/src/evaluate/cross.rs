@@ -56,7 +56,8 @@ pub fn fit(data: &Dataset, groups: &[usize], settings: &Settings) -> Result<Mode
     Ok(train_split(&rows.observations, &rows.split, settings)?.model)
 }
 
-/// Trains a model and a tuned rule for each fold, and asks them about what the fold holds out. `progress` is called after each.
+/// Trains a model and a tuned rule for each fold, and asks them about what the fold holds out. `each` sees every model with the
+/// cases that it was judged on.
 ///
 /// # Errors
 /// When a fold has too little data to train on.
@@ -64,7 +65,7 @@ pub fn crossfit<'a>(
     data: &'a Dataset,
     folds: &[Fold],
     settings: &Settings,
-    mut progress: impl FnMut(),
+    mut each: impl FnMut(&Serving<'_>, &[Case<'a>]),
 ) -> Result<Judged<'a>, TrainError> {
     let all = cases(data);
     let mut place = vec![None; data.groups.len()];
@@ -79,14 +80,14 @@ pub fn crossfit<'a>(
             let serving = Serving::new(&model, &data.plans);
             let train: Vec<Case<'_>> = of(&fold.train).into_iter().map(|at| all[at].clone()).collect();
             let rule = Rule::tune(&train, data.plans.len());
-            served.extend(test.iter().map(|&at| serving.serve(&all[at])));
-            ruled.extend(test.iter().map(|&at| rule.choose(&all[at])));
+            let test: Vec<Case<'a>> = test.into_iter().map(|at| all[at].clone()).collect();
+            served.extend(test.iter().map(|case| serving.serve(case)));
+            ruled.extend(test.iter().map(|case| rule.choose(case)));
+            each(&serving, &test);
             tested.extend(test);
         }
-        progress();
     }
-    let cases: Vec<Case<'a>> = tested.into_iter().map(|at| all[at].clone()).collect();
-    Ok(judged(data, cases, served, ruled, settings.seed))
+    Ok(judged(data, tested, served, ruled, settings.seed))
 }
 
 /// The same with a model that is there, and a rule tuned on all cases, hence better than it would be: for logs that the
@@ -108,6 +109,7 @@ fn judged<'a>(data: &Dataset, cases: Vec<Case<'a>>, served: Vec<Served>, ruled: 
     let mut ways = vec![
         Way::new("model", &cases, listed(served.iter().map(|served| served.choice).collect())),
         Way::new("model, latency only", &cases, listed(served.iter().map(|served| served.by_latency).collect())),
+        Way::new("model, never silent", &cases, listed(served.iter().map(|served| served.unchecked).collect())),
         Way::new("analytic", &cases, |case| case.analytic()),
         Way::new("tuned rule", &cases, listed(ruled)),
         Way::new("Qdrant's rule", &cases, |case| baselines::qdrant(case, data, false)),

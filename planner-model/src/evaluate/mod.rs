@@ -13,6 +13,7 @@ mod bootstrap;
 mod case;
 pub mod cross;
 pub mod errors;
+pub mod importance;
 mod metrics;
 mod noise;
 mod serving;

@@ -46,6 +46,9 @@ pub struct Served {
     pub choice: usize,
     /// The choice by predicted latency alone.
     pub by_latency: usize,
+    /// The choice by predicted latency if the model were believed wherever it has a forest: outside of what it was trained on,
+    /// and with few rows. What this costs or gains is what its silence gains or costs.
+    pub unchecked: usize,
 }
 
 /// A model with the names of plans that a data set uses.
@@ -103,7 +106,21 @@ impl<'a> Serving<'a> {
         self.level(case, &mut said);
         let by_latency = (0..said.len()).min_by(|&a, &b| said[a].us.total_cmp(&said[b].us)).unwrap_or(0);
         let choice = self.duelled(case, features, &said, by_latency);
-        Served { said, choice, by_latency }
+        Served { unchecked: self.unchecked(case, features), said, choice, by_latency }
+    }
+
+    /// What the forest of a plan says, whatever it knows.
+    pub fn raw(&self, plan: usize, features: &[f32]) -> Option<LatencyEstimate> {
+        let (index, _) = self.plans.get(plan)?.as_ref()?;
+        self.model.predict(*index, features)
+    }
+
+    fn unchecked(&self, case: &Case<'_>, features: &[&[f32]]) -> usize {
+        let us = |place: usize| {
+            let candidate = case.candidates[place];
+            self.raw(candidate.plan, features[place]).map_or(candidate.analytic_us, |estimate| estimate.ms() * 1e3)
+        };
+        (0..case.candidates.len()).min_by(|&a, &b| us(a).total_cmp(&us(b))).unwrap_or(0)
     }
 
     /// Brings analytic costs to the level of predictions, or does without the model where it knows less than half.

@@ -9,7 +9,7 @@ use crate::{
     Model,
     dataset::{Dataset, Holdout, folds},
     evaluate::{
-        Resamples, Summary,
+        Case, Resamples, Serving, Summary,
         cross::{Judged, crossfit, of_model},
         errors::errors,
         slices::By,
@@ -71,7 +71,7 @@ impl From<HoldoutArg> for Holdout {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let data = args.logs.load()?.data;
+    let data = args.logs.load()?;
     let mut parts = Vec::new();
     if let Some(file) = &args.model {
         let model = read(file)?;
@@ -80,7 +80,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     } else {
         for &holdout in &args.holdout {
             let holdout: Holdout = holdout.into();
-            let judged = cross(&data, holdout, usize::from(args.folds), &args.training)?;
+            let judged = cross(&data, holdout, usize::from(args.folds), &args.training, |_, _| {})?;
             parts.push(show(&format!("held out: {}", holdout.as_str()), &data, &judged, args)?);
         }
     }
@@ -97,10 +97,14 @@ pub(super) fn cross<'a>(
     holdout: Holdout,
     count: usize,
     training: &Training,
+    mut each: impl FnMut(&Serving<'_>, &[Case<'a>]),
 ) -> Result<Judged<'a>, Failure> {
     let folds = folds(data, holdout, count, training.seed());
     let bar = output::bar(folds.len() as u64, holdout.as_str());
-    let judged = crossfit(data, &folds, &training.settings(), || bar.inc(1))?;
+    let judged = crossfit(data, &folds, &training.settings(), |serving, cases| {
+        each(serving, cases);
+        bar.inc(1);
+    })?;
     bar.finish_and_clear();
     if judged.cases.is_empty() {
         let what = "no query of a sweep is left to judge by";

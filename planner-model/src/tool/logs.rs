@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Failure, output};
 use crate::{
-    dataset::{Builder, Dataset, Dropped},
+    dataset::{Builder, Dataset},
     log,
 };
 
@@ -16,21 +16,14 @@ pub(super) struct Logs {
     pub(super) logs: Vec<PathBuf>,
 }
 
-/// A data set with how it came about.
-pub(super) struct Loaded {
-    pub(super) data: Dataset,
-    pub(super) runs: u64,
-    pub(super) dropped: Dropped,
-}
-
 impl Logs {
     /// The groups of all logs. What was passed over is said on standard error.
-    pub(super) fn load(&self) -> Result<Loaded, Failure> {
+    pub(super) fn load(&self) -> Result<Dataset, Failure> {
         load(&self.logs)
     }
 }
 
-pub(super) fn load(logs: &[PathBuf]) -> Result<Loaded, Failure> {
+pub(super) fn load(logs: &[PathBuf]) -> Result<Dataset, Failure> {
     let mut records = log::read(logs).map_err(|error| Failure::Usage(error.to_string()))?;
     let mut builder = Builder::default();
     records.by_ref().for_each(|record| builder.add(&record));
@@ -40,5 +33,5 @@ pub(super) fn load(logs: &[PathBuf]) -> Result<Loaded, Failure> {
     if !records.skipped().is_empty() {
         output::note(&format!("passed over: {}", records.skipped()));
     }
-    Ok(Loaded { data, runs, dropped })
+    Ok(data)
 }

@@ -1,10 +1,16 @@
 //! The `planner-model` command: one file or folder a subcommand, each with its `Args` and a `run`.
 
 mod client;
+mod compare;
+mod drift;
 mod evaluate;
+mod export;
 mod failure;
+mod inspect;
 mod logs;
 mod output;
+mod promote;
+mod report;
 mod settings;
 mod sweep;
 mod tables;
@@ -29,6 +35,13 @@ enum Command {
     Sweep(sweep::Args),
     Train(train::Args),
     Evaluate(evaluate::Args),
+    Inspect(inspect::Args),
+    Compare(compare::Args),
+    Drift(drift::Args),
+    Report(report::Args),
+    Export(export::Args),
+    Promote(promote::Promote),
+    Rollback(promote::Rollback),
 }
 
 /// Runs the program with these arguments, the program's name first.
@@ -45,6 +58,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sweep(args) => sweep::run(args),
         Command::Train(args) => train::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::Drift(args) => drift::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Promote(args) => promote::promote(args),
+        Command::Rollback(args) => promote::rollback(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

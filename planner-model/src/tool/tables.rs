@@ -1,6 +1,5 @@
 //! Figures as tables.
 
-use super::output::table;
 use crate::evaluate::{
     Interval, Resamples, Summary,
     cross::Judged,
@@ -71,10 +70,6 @@ pub(super) fn about(judged: &Judged<'_>) -> String {
         text += &format!("; choosing by half of the runs, judged by the other half: {noise:.3}");
     }
     text
-}
-
-pub(super) fn regret(judged: &Judged<'_>, resamples: &Resamples) -> String {
-    format!("{}\n\n{}", about(judged), table(&REGRET_HEAD, &regret_rows(&summaries(judged, resamples))))
 }
 
 pub(super) const ERROR_HEAD: [&str; 11] =

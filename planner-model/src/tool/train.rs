@@ -47,8 +47,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let loaded = args.logs.load()?;
-    let data = &loaded.data;
+    let data = &args.logs.load()?;
     let mut settings = args.training.settings();
     settings.created.clone_from(&args.created);
     settings.card.insert("log_hash".into(), hex(&data.hash()).into());
@@ -99,7 +98,7 @@ fn about(data: &Dataset, words: Option<&str>) -> Json {
 fn judged(data: &Dataset, args: &Args) -> Json {
     let mut parts = serde_json::Map::new();
     for holdout in Holdout::ALL {
-        let part = match cross(data, holdout, usize::from(args.folds), &args.training) {
+        let part = match cross(data, holdout, usize::from(args.folds), &args.training, |_, _| {}) {
             Ok(judged) => {
                 let resamples = Resamples::new(&judged.cases, RESAMPLES, args.training.seed());
                 let ways = ["model", "analytic", "tuned rule", judged.ways[judged.fixed].name.as_str()];

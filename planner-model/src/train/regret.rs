@@ -51,3 +51,43 @@ pub fn geometric_mean(chosen: &[Chosen]) -> Option<f64> {
     let sum: f64 = chosen.iter().map(|chosen| chosen.ln_regret).sum();
     (!chosen.is_empty()).then(|| (sum / chosen.len() as f64).exp())
 }
+
+/// Of several ways to choose for the same queries, those whose mean regret, in logarithms, is above that of the best by no more
+/// than the standard error of the difference: the best of many by a few queries is mostly the luckiest.
+pub(super) fn as_good_as_the_best(ways: &[Vec<Chosen>]) -> Vec<usize> {
+    let mean = |way: &Vec<Chosen>| way.iter().map(|chosen| chosen.ln_regret).sum::<f64>() / way.len().max(1) as f64;
+    let Some(best) = ways.iter().min_by(|a, b| mean(a).total_cmp(&mean(b))) else { return Vec::new() };
+    let is_as_good = |way: &Vec<Chosen>| {
+        let differences = || way.iter().zip(best).map(|(one, other)| one.ln_regret - other.ln_regret);
+        let count = way.len().max(1) as f64;
+        let difference = differences().sum::<f64>() / count;
+        let variance = differences().map(|one| (one - difference).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
+        difference <= (variance / count).sqrt()
+    };
+    (0..ways.len()).filter(|index| is_as_good(&ways[*index])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SettledBy;
+
+    fn way(regrets: impl IntoIterator<Item = f64>) -> Vec<Chosen> {
+        let choice = Choice { index: 0, by: SettledBy::Latency, close: 1, share: None };
+        let chosen = |(group, ln_regret)| Chosen { group, candidates: Vec::new(), choice, ln_regret };
+        (0..).zip(regrets).map(chosen).collect()
+    }
+
+    #[test]
+    fn what_is_worse_by_chance_is_as_good_and_what_is_worse_throughout_is_not() {
+        let alternating = |even: f64, odd: f64| way((0..100).map(|query| if query % 2 == 0 { even } else { odd }));
+        let (best, by_chance, throughout) = (alternating(0.0, 0.1), alternating(0.101, 0.0), alternating(0.05, 0.16));
+        assert_eq!(as_good_as_the_best(&[throughout, by_chance, best]), [1, 2]);
+    }
+
+    #[test]
+    fn without_queries_all_ways_are_as_good() {
+        assert_eq!(as_good_as_the_best(&[Vec::new(), Vec::new()]), [0, 1]);
+        assert_eq!(as_good_as_the_best(&[]), [0; 0]);
+    }
+}

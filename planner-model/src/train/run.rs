@@ -8,7 +8,7 @@ use super::checkpoint::keep;
 use super::data::{Observations, Query, ranges};
 use super::duel::{DuelForest, DuelSettings, Pairs};
 use super::latency::{ForestSettings, LatencyForest, derive_seed};
-use super::regret::{choices, geometric_mean};
+use super::regret::{Chosen, as_good_as_the_best, choices, geometric_mean};
 use super::settings::{Settings, Split, group_share};
 use super::tree::Growth;
 use crate::file::{Card, Golden, Manifest, Parts, PlanEntry, SplitEntry, encode_forest};
@@ -115,19 +115,18 @@ impl Run<'_> {
         if growths.len() == 1 || self.split.validation.is_empty() {
             return Ok((growths[0], Vec::new()));
         }
-        let mut results = Vec::new();
+        let (mut results, mut regrets) = (Vec::new(), Vec::new());
         for &growth in growths {
             let latency = self.latency_forests(&self.split.train, growth)?;
             let error = self.validation_error(&latency);
             let forests = Forests { latency, duel: None };
             let model = self.assemble(forests, &self.split.train, growth, 1.0, BTreeMap::new())?;
-            results.push(GrowthResult { growth, regret: self.validation_regret(&model), error });
+            let chosen = self.validate(&model);
+            results.push(GrowthResult { growth, regret: geometric_mean(&chosen), error });
+            regrets.push(chosen);
         }
-        let score = |result: &GrowthResult| (result.regret.unwrap_or(1.0), result.error);
-        let best = results.iter().min_by(|a, b| {
-            let ((regret, error), (other_regret, other_error)) = (score(a), score(b));
-            regret.total_cmp(&other_regret).then(error.total_cmp(&other_error))
-        });
+        let good = as_good_as_the_best(&regrets).into_iter().map(|index| &results[index]);
+        let best = good.min_by(|a, b| a.error.total_cmp(&b.error));
         Ok((best.map_or(growths[0], |best| best.growth), results))
     }
 
@@ -136,20 +135,27 @@ impl Run<'_> {
         if ratios.len() == 1 || self.settings.duel.is_none() || self.split.validation.is_empty() {
             return Ok((ratios[0], Vec::new()));
         }
-        let latency = self.latency_forests(&self.split.train, growth)?;
-        let forests = Forests { latency, duel: self.duel_forest(&self.split.train)? };
+        let duel = match self.duel_forest(&self.split.train) {
+            // The training split alone may have too few.
+            Err(TrainError::NoPairs | TrainError::OneSided { .. }) => return Ok((ratios[0], Vec::new())),
+            duel => duel?,
+        };
+        let forests = Forests { latency: self.latency_forests(&self.split.train, growth)?, duel };
         let mut model = self.assemble(forests, &self.split.train, growth, 1.0, BTreeMap::new())?;
-        let mut results = Vec::new();
+        let (mut results, mut regrets) = (Vec::new(), Vec::new());
         for &ratio in ratios {
             model.near_tie = ratio as f32;
-            results.extend(self.validation_regret(&model).map(|regret| (ratio, regret)));
+            let chosen = self.validate(&model);
+            results.extend(geometric_mean(&chosen).map(|regret| (ratio, regret)));
+            regrets.push(chosen);
         }
-        let best = results.iter().min_by(|(_, a), (_, b)| a.total_cmp(b));
-        Ok((best.map_or(ratios[0], |(ratio, _)| *ratio), results))
+        let best = as_good_as_the_best(&regrets).first().map_or(ratios[0], |index| ratios[*index]);
+        Ok((best, results))
     }
 
-    fn validation_regret(&self, model: &Model) -> Option<f64> {
-        geometric_mean(&choices(model, self.data, &self.split.validation, analytic_ln_ms))
+    /// What a model chooses for the queries of the validation split.
+    fn validate(&self, model: &Model) -> Vec<Chosen> {
+        choices(model, self.data, &self.split.validation, analytic_ln_ms)
     }
 
     /// Mean absolute error in ln(ms) of plans that have a forest.

@@ -18,10 +18,6 @@ use crate::{Contender, Feature, Model, choose};
 
 /// Candidates of each timed query.
 const CANDIDATES: usize = 5;
-/// Trees of each forest.
-const TREES: usize = 64;
-/// Depth of each tree.
-const DEPTH: u32 = 10;
 /// More than the caches of a core hold.
 const SWEEP_BYTES: usize = 48 << 20;
 
@@ -39,6 +35,10 @@ pub struct Timing {
 /// All ways, on the same forests.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoringReport {
+    /// Trees of each forest.
+    pub trees: usize,
+    /// Depth of each tree.
+    pub depth: u32,
     /// Nodes of the five latency forests.
     pub nodes: usize,
     /// The ways.
@@ -47,7 +47,8 @@ pub struct ScoringReport {
 
 impl fmt::Display for ScoringReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{CANDIDATES} candidates, {TREES} trees of depth {DEPTH} for each plan, {} nodes", self.nodes)?;
+        let Self { trees, depth, nodes, .. } = self;
+        writeln!(f, "{CANDIDATES} candidates, {trees} trees of depth {depth} for each plan, {nodes} nodes")?;
         writeln!(f, "{:<58} {:>10} {:>10}", "", "p50 µs", "p99 µs")?;
         for timing in &self.timings {
             let [p50, p99] = [timing.p50, timing.p99].map(|time| time.as_secs_f64() * 1e6);
@@ -64,13 +65,13 @@ struct Subject {
     model: Model,
 }
 
-/// Trains on made-up queries ([`synthetic`]) and times `rounds` queries each way.
+/// Trains such forests on made-up queries ([`synthetic`]) and times `rounds` queries each way.
 ///
 /// # Errors
 /// When training fails.
-pub fn measure(queries: u64, rounds: usize) -> Result<ScoringReport, TrainError> {
+pub fn measure(queries: u64, rounds: usize, trees: usize, depth: u32) -> Result<ScoringReport, TrainError> {
     let data = synthetic::observations(queries, 7);
-    let subject = train(&data)?;
+    let subject = train(&data, trees, depth)?;
     let asked = synthetic::observations(400, 11);
     let queries: Vec<Vec<Contestant<'_>>> = full_queries(&asked);
     let arrays: Vec<Vec<Array2<f64>>> = queries.iter().map(|query| query.iter().map(as_linfa).collect()).collect();
@@ -112,19 +113,19 @@ pub fn measure(queries: u64, rounds: usize) -> Result<ScoringReport, TrainError>
         black_box(verdict);
     }));
     let duel_nodes = model.duel.as_ref().map_or(0, |duel| duel.forest.nodes().len());
-    Ok(ScoringReport { nodes: model.size().1 - duel_nodes, timings })
+    Ok(ScoringReport { trees, depth, nodes: model.size().1 - duel_nodes, timings })
 }
 
-fn train(data: &Observations) -> Result<Subject, TrainError> {
+fn train(data: &Observations, trees: usize, depth: u32) -> Result<Subject, TrainError> {
     let width = Feature::ALL.len();
     let rows: Vec<u32> = (0..data.len() as u32).collect();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let growth = Growth { depth: DEPTH, min_leaf: 4, mtry: width / 2 };
+    let growth = Growth { depth, min_leaf: 4, mtry: width / 2 };
     let (mut linfa, mut forests, mut plans) = (Vec::new(), Vec::new(), Vec::new());
     for (plan, name) in data.plans().iter().enumerate() {
         let rows = data.of_plan(&rows, plan);
         let targets: Vec<f64> = rows.iter().map(|row| data.target(*row as usize, false)).collect();
-        let settings = ForestSettings { trees: TREES, growth, ignored: Vec::new(), seed: [plan as u8; 32], threads };
+        let settings = ForestSettings { trees, growth, ignored: Vec::new(), seed: [plan as u8; 32], threads };
         let value = |row: usize, feature: usize| data.features(rows[row] as usize)[feature];
         let forest = LatencyForest::fit(&targets, None, width, value, &settings);
         forests.push(Some(super::run::flat(&forest, name)?));

@@ -16,7 +16,8 @@ pub struct Settings {
     pub seed: u64,
     /// Trees of each latency forest.
     pub trees: usize,
-    /// How trees grow. Of several, the one is taken with which choices on the validation split have the least regret.
+    /// How trees grow. Of several, those are looked at whose choices on the validation split have the least regret, or more by
+    /// no more than its standard error; of these, the one with the least error in ln(ms) is taken.
     pub growth: Vec<Growth>,
     /// Whether forests learn the ratio to the analytic cost, so that a model fits machines with other constants.
     pub relative: bool,
@@ -26,7 +27,8 @@ pub struct Settings {
     pub least_rows: usize,
     /// The duel forest, or none.
     pub duel: Option<DuelSettings>,
-    /// Factors within which candidates count as close. Of several, the one with the least regret on the validation split.
+    /// Factors within which candidates count as close. Of several, the first whose regret on the validation split is the
+    /// least, or more by no more than its standard error.
     pub near_ties: Vec<f64>,
     /// Threads.
     pub threads: usize,
@@ -74,7 +76,7 @@ impl Settings {
                 self.growth.push(Growth { depth, min_leaf, mtry });
             }
         }
-        self.near_ties = vec![1.0, 1.1, 1.25, 1.5, 2.0];
+        self.near_ties = vec![1.25, 1.1, 1.5, 1.0, 2.0];
         self
     }
 

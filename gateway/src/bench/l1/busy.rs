@@ -31,12 +31,11 @@ mod tests {
     #[test]
     fn it_counts_work_and_not_sleep() {
         let busy = Busy::of_this_thread().unwrap();
+        let before = busy.read().unwrap();
+        // Ends because it counts.
+        while busy.read().unwrap() - before < Duration::from_millis(20) {}
         let (before, started) = (busy.read().unwrap(), Instant::now());
-        while busy.read().unwrap() - before < Duration::from_millis(5) {}
-        let worked = busy.read().unwrap() - before;
-        assert!(worked <= started.elapsed(), "no thread has more than all the time");
-        let (before, started) = (busy.read().unwrap(), Instant::now());
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(100));
         assert!(busy.read().unwrap() - before < started.elapsed() / 2);
     }
 }

@@ -7,11 +7,16 @@ use super::{order::Order, uses::Uses};
 /// A slot, as often as it was filled: never 0.
 pub(super) type Handle = u64;
 
-/// With a digest for a key, as large as a cache line, and on one: it is cold when it is read.
-#[repr(align(64))]
+/// What is found by key: all that a hit reads, in one place, because it is cold as a rule.
 struct Kept<K, V> {
     key: K,
     value: V,
+    hash: u64,
+    slot: u32,
+}
+
+/// What the order goes by.
+struct Rated {
     hash: u64,
     weight: u64,
     /// What one hit saves, for each byte.
@@ -20,9 +25,9 @@ struct Kept<K, V> {
 
 /// Entries by key and by priority.
 pub(super) struct Shard<K, V> {
-    /// Slots by hash.
-    table: HashTable<u32>,
-    slots: Vec<Option<Kept<K, V>>>,
+    table: HashTable<Kept<K, V>>,
+    /// What is rated, by slot.
+    slots: Vec<Option<Rated>>,
     /// How often each slot was filled, from 1.
     generations: Vec<u32>,
     free: Vec<u32>,
@@ -62,24 +67,21 @@ impl<K: Eq, V> Shard<K, V> {
     }
 
     pub(super) fn get(&self, hash: u64, key: &K) -> Option<(&V, Handle)> {
-        let slot = self.find(hash, key)?;
-        let generation = self.generations[slot as usize];
-        let kept = self.slots[slot as usize].as_ref()?;
-        Some((&kept.value, u64::from(generation) << 32 | u64::from(slot)))
+        let Kept { value, slot, .. } = self.table.find(hash, |kept| kept.key == *key)?;
+        Some((value, u64::from(self.generations[*slot as usize]) << 32 | u64::from(*slot)))
     }
 
     fn find(&self, hash: u64, key: &K) -> Option<u32> {
-        let is_it = |slot: &u32| self.slots[*slot as usize].as_ref().is_some_and(|kept| kept.key == *key);
-        self.table.find(hash, is_it).copied()
+        self.table.find(hash, |kept| kept.key == *key).map(|kept| kept.slot)
     }
 
     /// Counts a hit, unless what was hit is gone.
     pub(super) fn hit(&mut self, handle: Handle) {
         let (slot, generation) = (handle as u32, (handle >> 32) as u32);
-        let Some(Some(kept)) = self.slots.get(slot as usize) else { return };
+        let Some(Some(rated)) = self.slots.get(slot as usize) else { return };
         if self.generations[slot as usize] == generation {
-            let uses = self.uses.count(kept.hash);
-            self.order.set(slot, self.inflation + f64::from(uses) * kept.density);
+            let uses = self.uses.count(rated.hash);
+            self.order.set(slot, self.inflation + f64::from(uses) * rated.density);
         }
     }
 
@@ -105,23 +107,21 @@ impl<K: Eq, V> Shard<K, V> {
             self.inflation = least;
             gone.extend(self.empty(slot));
         }
-        let kept = Some(Kept { key, value, hash, weight, density });
+        let rated = Some(Rated { hash, weight, density });
         let slot = match self.free.pop() {
             Some(slot) => {
                 let generation = &mut self.generations[slot as usize];
                 *generation = generation.wrapping_add(1).max(1);
-                self.slots[slot as usize] = kept;
+                self.slots[slot as usize] = rated;
                 slot
             }
             None => {
-                self.slots.push(kept);
+                self.slots.push(rated);
                 self.generations.push(1);
                 self.slots.len() as u32 - 1
             }
         };
-        let slots = &self.slots;
-        let hash_of = |slot: &u32| slots[*slot as usize].as_ref().map_or(0, |kept| kept.hash);
-        self.table.insert_unique(hash, slot, hash_of);
+        self.table.insert_unique(hash, Kept { key, value, hash, slot }, |kept| kept.hash);
         self.order.set(slot, priority);
         self.weight += weight;
         self.uses.fit(self.table.len());
@@ -143,29 +143,31 @@ impl<K: Eq, V> Shard<K, V> {
     }
 
     fn empty(&mut self, slot: u32) -> Option<V> {
-        let kept = self.slots[slot as usize].take()?;
-        if let Ok(entry) = self.table.find_entry(kept.hash, |other| *other == slot) {
-            entry.remove();
-        }
+        let Rated { hash, weight, .. } = self.slots[slot as usize].take()?;
         self.order.remove(slot);
         self.free.push(slot);
-        self.weight -= kept.weight;
+        self.weight -= weight;
+        let (kept, _) = self.table.find_entry(hash, |kept| kept.slot == slot).ok()?.remove();
         Some(kept.value)
     }
 
     /// Whether what is known of the entries in several places is one and the same.
     #[cfg(test)]
     pub(super) fn is_sound(&self) -> bool {
-        let kept = || self.slots.iter().flatten();
+        let rated = || self.slots.iter().flatten();
+        let is_rated = |kept: &Kept<K, V>| {
+            self.slots[kept.slot as usize].as_ref().is_some_and(|rated| rated.hash == kept.hash)
+                && self.find(kept.hash, &kept.key) == Some(kept.slot)
+        };
         self.weight <= self.capacity
-            && self.weight == kept().map(|kept| kept.weight).sum::<u64>()
-            && kept().all(|kept| self.find(kept.hash, &kept.key).is_some())
-            && [self.table.len(), self.order.len(), self.slots.len() - self.free.len()] == [kept().count(); 3]
+            && self.weight == rated().map(|rated| rated.weight).sum::<u64>()
+            && self.table.iter().all(is_rated)
+            && [self.table.len(), self.order.len(), self.slots.len() - self.free.len()] == [rated().count(); 3]
             && self.order.is_sound()
     }
 
     #[cfg(test)]
     pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
-        self.slots.iter().flatten().map(|kept| &kept.key)
+        self.table.iter().map(|kept| &kept.key)
     }
 }

@@ -1,63 +1,14 @@
-//! Redis of several members, of which one is gone.
+//! A Cluster, of which a member is gone or replaced.
 
 use std::time::{Duration, Instant};
 
 use forebay::{
-    cache::{FarTier as _, LookupOutcome, StoreOutcome, l2::Leased},
+    cache::{FarTier as _, LookupOutcome, Sought, StoreOutcome, l2::Leased},
     config::{L2Config, RedisTopology},
 };
 use redis::Value;
 
 use super::{ground::*, support::private_server::PrivateServer};
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_failover_the_new_master_is_asked_and_written_to() {
-    let Some(server) = PrivateServer::redis_sentinel(&[]) else { return };
-    let config = L2Config { budget_ms: 150, ..under_sentinel(&server.url) };
-    let (tier, sought) = (tier(&config), sought());
-    keep(&tier, &sought, "kept").await;
-    server.member("server-1").signal("KILL");
-    // Whether the replica has got it before is not promised.
-    let begun = Instant::now();
-    while matches!(
-        get(&tier, &sought).await,
-        Err(LookupOutcome::TooSlow | LookupOutcome::Failed | LookupOutcome::Skipped)
-    ) {
-        assert!(begun.elapsed() < 6 * AMPLE, "no failover");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    recovers(&tier, &sought, "kept").await;
-    recovers(&tier, &super::ground::sought(), "new").await;
-    assert!(matches!(lease(&tier, &super::ground::sought(), AMPLE).await, Leased::Fill { lease: Some(_), .. }));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_master_that_became_a_replica_is_left_for_the_new_one() {
-    let Some(server) = PrivateServer::redis_sentinel(&[]) else { return };
-    let config = L2Config { budget_ms: 150, ..under_sentinel(&server.url) };
-    let tier = tier(&config);
-    keep(&tier, &sought(), "kept").await;
-    let sentinel = server.member("sentinel-1").port;
-    let at_sentinel = at(vec![format!("redis://127.0.0.1:{sentinel}")], RedisTopology::Standalone);
-    let _: Value = ask(&at_sentinel, &[b"SENTINEL", b"FAILOVER", b"mymaster"]).await;
-    let begun = Instant::now();
-    // Both of them serve all the time.
-    while ask::<Vec<Vec<u8>>>(&at_sentinel, &[b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", b"mymaster"]).await[1]
-        == server.member("server-1").port.to_string().as_bytes()
-    {
-        assert!(begun.elapsed() < 6 * AMPLE, "no failover");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let counted = tier.statistics();
-    while tier.statistics().written == counted.written {
-        assert!(begun.elapsed() < 6 * AMPLE, "nothing is written: {:?}", tier.statistics());
-        tier.put(sought(), answer("after it"));
-        tier.flush().await;
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    recovers(&tier, &sought(), "new").await;
-    assert!(matches!(lease(&tier, &sought(), AMPLE).await, Leased::Fill { lease: Some(_), .. }));
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_node_of_a_cluster_the_others_serve_on() {
@@ -143,7 +94,7 @@ async fn however_often_a_killed_node_is_asked_the_others_are_not_left_alone() {
     let Some(server) = PrivateServer::redis_cluster(&["cluster-require-full-coverage=no"]) else { return };
     let config = at(server.url.split(',').map(str::to_owned).collect(), RedisTopology::Cluster);
     let tier = tier(&config);
-    let is_gone = |sought: &forebay::cache::Sought| {
+    let is_gone = |sought: &Sought| {
         let name = name(&config, &sought.key, 'e');
         let node = at(vec![format!("redis://127.0.0.1:{}", server.member("node-1").port)], RedisTopology::Standalone);
         async move { (ask::<u64>(&node, &[b"CLUSTER", b"KEYSLOT", &name]).await * 3 / 16_384) == 1 }
@@ -184,6 +135,54 @@ async fn a_killed_node_of_a_cluster_keeps_nobody_from_the_others() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_node_of_a_cluster_keeps_nobody_from_the_others() {
     others_are_found_without_a_break("STOP").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_takes_the_place_of_a_killed_node_of_a_cluster_is_found() {
+    let Some(server) = PrivateServer::redis_cluster(&["cluster-require-full-coverage=no"]) else { return };
+    // Where members talk to each other: below the ports that the system hands out.
+    let bus = format!("cluster-port={}", rand::random_range(20_000..30_000));
+    let settings = ["cluster-enabled=yes", "cluster-node-timeout=2000", "cluster-announce-ip=127.0.0.1", &bus];
+    let Some(replica) = PrivateServer::redis(&settings) else { return };
+    let at_node =
+        |node: &str| at(vec![format!("redis://127.0.0.1:{}", server.member(node).port)], RedisTopology::Standalone);
+    let (master, new) = (at_node("node-2"), at(vec![replica.url.clone()], RedisTopology::Standalone));
+    let id = ask::<String>(&master, &[b"CLUSTER", b"MYID"]).await;
+    let port = server.member("node-1").port.to_string();
+    let _: Value = ask(&new, &[b"CLUSTER", b"MEET", b"127.0.0.1", port.as_bytes()]).await;
+    let begun = Instant::now();
+    let nodes = async |of: &L2Config| ask::<String>(of, &[b"CLUSTER", b"NODES"]).await;
+    let new_id = ask::<String>(&new, &[b"CLUSTER", b"MYID"]).await;
+    while !nodes(&new).await.contains(&id) || !nodes(&master).await.contains(&new_id) {
+        assert!(begun.elapsed() < 6 * AMPLE, "they do not meet");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let _: Value = ask(&new, &[b"CLUSTER", b"REPLICATE", id.as_bytes()]).await;
+    let config = at(server.url.split(',').map(str::to_owned).collect(), RedisTopology::Cluster);
+    let tier = tier(&config);
+    let sought: Vec<_> = (0..30).map(|_| sought()).collect();
+    for sought in &sought {
+        keep(&tier, sought, "kept").await;
+    }
+    while !ask::<String>(&new, &[b"INFO", b"replication"]).await.contains("master_link_status:up") {
+        assert!(begun.elapsed() < 6 * AMPLE, "it does not follow");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // Written once more, so that the replica has them for sure.
+    for sought in &sought {
+        keep(&tier, sought, "kept").await;
+    }
+    let entries = ask::<u64>(&master, &[b"DBSIZE"]).await;
+    while ask::<u64>(&new, &[b"DBSIZE"]).await < entries {
+        assert!(begun.elapsed() < 6 * AMPLE, "it does not take them over");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.member("node-2").signal("KILL");
+    let written = tier.statistics().written;
+    for sought in &sought {
+        recovers(&tier, sought, "kept").await;
+    }
+    assert_eq!(tier.statistics().written, written, "they were found there, not written anew");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
