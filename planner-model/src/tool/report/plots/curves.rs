@@ -44,6 +44,9 @@ pub(super) fn calibration(part: &Part<'_>, area: &Area<'_>) -> Drawn {
     legend(&mut chart, SeriesLabelPosition::LowerRight)
 }
 
+/// Where the axis of regret is marked.
+const MARKS: [f64; 13] = [1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0];
+
 /// Distribution of regret.
 pub(super) fn regret(part: &Part<'_>, area: &Area<'_>) -> Drawn {
     let judged = &part.judged;
@@ -59,12 +62,12 @@ pub(super) fn regret(part: &Part<'_>, area: &Area<'_>) -> Drawn {
         .margin(18)
         .x_label_area_size(48)
         .y_label_area_size(64)
-        .build_cartesian_2d((1.0..most).log_scale(), bottom..1.002)?;
+        .build_cartesian_2d((1.0..most).log_scale().with_key_points(MARKS.to_vec()), bottom..1.002)?;
     chart
         .configure_mesh()
         .x_desc("regret: latency of the choice / latency of the fastest candidate")
         .y_desc("share of queries")
-        .x_label_formatter(&|regret| if *regret < 10.0 { format!("{regret:.1}") } else { format!("{regret:.0}") })
+        .x_label_formatter(&|regret| format!("{regret}"))
         .y_label_formatter(&|share| format!("{:.0} %", share * 100.0))
         .bold_line_style(FAINT)
         .light_line_style(WHITE)
@@ -104,13 +107,15 @@ pub(super) fn learning(figures: &Figures<'_>, area: &Area<'_>) -> Drawn {
         .collect();
     let left = curve[0].queries as f64 * 0.9;
     let right = curve[curve.len() - 1].queries as f64 * 1.1;
-    let highest = curve.iter().map(|point| point.regret.high).chain(levels.iter().map(|(_, level)| *level));
-    let highest = 1.0 + (highest.fold(1.0, f64::max) - 1.0) * 1.12;
+    // Room for the legend; a fixed plan may be far above, and is only named then.
+    let near = levels.iter().skip(1).map(|(_, level)| *level);
+    let highest = 1.0 + (curve.iter().map(|point| point.regret.high).chain(near).fold(1.01, f64::max) - 1.0) * 1.9;
+    let marks: Vec<f64> = curve.iter().map(|point| point.queries as f64).collect();
     let mut chart = ChartBuilder::on(area)
         .margin(18)
         .x_label_area_size(48)
         .y_label_area_size(64)
-        .build_cartesian_2d((left..right).log_scale(), 1.0..highest)?;
+        .build_cartesian_2d((left..right).log_scale().with_key_points(marks), 1.0..highest)?;
     chart
         .configure_mesh()
         .x_desc("swept queries to train on")
@@ -136,8 +141,13 @@ pub(super) fn learning(figures: &Figures<'_>, area: &Area<'_>) -> Drawn {
     chart.draw_series(points.into_iter().map(|point| Circle::new(point, 4, LINES[0].filled())))?;
     for (place, (name, level)) in levels.into_iter().enumerate() {
         let colour = if name.starts_with("noise") { INK } else { LINES[1 + place] };
+        let (name, line) = if level < highest {
+            (name, vec![(left, level), (right, level)])
+        } else {
+            (format!("{name}: {level:.2}, above the picture"), Vec::new())
+        };
         chart
-            .draw_series(DashedLineSeries::new([(left, level), (right, level)], 7, 4, colour.stroke_width(2)))?
+            .draw_series(DashedLineSeries::new(line, 7, 4, colour.stroke_width(2)))?
             .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(2)));
     }
