@@ -20,9 +20,7 @@ use crate::{
     backend::ReachRequest,
     cache::KeyBuilder,
     catalog::Collection,
-    planner::{
-        Down, Experience, Input, Models, PlanKind, Planner, Probe, Waits, models::Origin,
-    },
+    planner::{Down, Experience, Input, Models, PlanKind, Planner, Probe, Waits, models::Origin},
     principal::Principal,
     problem::Code,
     query::{Anchors, Query, parse, read_json},
