@@ -245,8 +245,11 @@ impl Pricer<'_> {
     pub(super) fn survivors(&self) -> f64 {
         let Probe { list: Some(list), .. } = &self.input.probe else { return 0.0 };
         let made_with = selectivity(list.filter, self.input.vectors).fraction.likely.max(1e-9);
-        let survive = (self.estimates.selectivity.likely / made_with).min(1.0) * self.estimates.within;
-        list.length as f64 * survive
+        let within = match list.met {
+            Some(met) if met.tested > 0 => met.within as f64 / met.tested as f64,
+            _ => self.estimates.within,
+        };
+        list.length as f64 * (self.estimates.selectivity.likely / made_with).min(1.0) * within
     }
 
     /// A cached list, and the search that replaces it when too few of its items survive.
@@ -262,8 +265,13 @@ impl Pricer<'_> {
             work.us += id_us;
         }
         if !list.exhausted && expected < 2.0 * need {
-            // From certainly enough (twice the need) to certainly short (half of it).
-            let short = ((2.0 * need - expected) / (1.5 * need).max(1e-9)).clamp(0.0, 1.0);
+            let short = match list.met {
+                // It was counted.
+                Some(met) if !refilter && met.within as f64 >= need => 0.0,
+                Some(met) if !refilter && met.tested == list.length => 1.0,
+                // From certainly enough (twice the need) to certainly short (half of it).
+                _ => ((2.0 * need - expected) / (1.5 * need).max(1e-9)).clamp(0.0, 1.0),
+            };
             let search = self.ranked(&Operator::Ann { access: Access::RankThenFilter, first: list.length }, false);
             work = work.then(search.scaled(short));
         }

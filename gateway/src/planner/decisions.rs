@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Down, Forced, Input, Waits};
+use super::{Down, Forced, Input, Met, Waits};
 use crate::cache::Digest;
 
 /// A query, and everything about the moment that decides which plan is the best: equal situations have equal answers to that.
@@ -26,6 +26,7 @@ struct ListKey {
     exact: bool,
     /// It was made with the query's own filter.
     same_filter: bool,
+    met: Option<Met>,
 }
 
 /// A situation, and what was asked for and known when it was decided about.
@@ -52,6 +53,7 @@ impl Situation {
                 exhausted: list.exhausted,
                 exact: list.exact,
                 same_filter: list.filter == input.filter,
+                met: list.met,
             }),
             keeps: input.keeps,
             down: input.down,

@@ -111,4 +111,15 @@ pub struct ListProbe<'a> {
     pub filter: &'a Filter,
     /// It came from a search that was exact.
     pub exact: bool,
+    /// How many of its first items are in the cached reach, where that is held too.
+    pub met: Option<Met>,
+}
+
+/// What came of holding the items of a cached list against a cached reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Met {
+    /// Items that were looked at, from the first on.
+    pub tested: usize,
+    /// Those of them that are within.
+    pub within: usize,
 }

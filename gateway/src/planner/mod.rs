@@ -32,7 +32,7 @@ pub use estimate::Fraction;
 pub use estimates::Estimates;
 pub use experience::{Correction, Experience, Observation};
 pub use explain::{CandidateReport, EstimateReport, OperatorReport, PlanReport, RegretReport};
-pub use input::{Down, Forced, Input, ListProbe, Probe, Waits};
+pub use input::{Down, Forced, Input, ListProbe, Met, Probe, Waits};
 pub use models::Models;
 pub use plan::{Operator, Plan, PlanKind};
 pub use planned::{Candidate, Choice, NotApplicable, Planned, Source, Template, WhyAnalytic};

@@ -220,7 +220,7 @@ fn a_decision_for_a_list_of_one_filter_is_not_reused_for_a_list_of_another() {
     let query = query(Filter::equals(Field::Attribute(0), Literal::Text("rare".into())));
     let statistics = vectors(60_000);
     let refilters = |made_with: &Filter| {
-        let list = Some(ListProbe { length: 200, exhausted: false, filter: made_with, exact: true });
+        let list = Some(ListProbe { length: 200, exhausted: false, filter: made_with, exact: true, met: None });
         let input = Input {
             query: &query,
             schema: &schema(),
@@ -290,7 +290,7 @@ fn a_model_is_believed_before_the_analytic_costs() {
 #[test]
 fn a_later_page_goes_on_with_an_approximate_list_and_with_no_other_plan() {
     let page = Query { offset: 10, ..query(Filter::Everything) };
-    let list = |exact| ListProbe { length: 40, exhausted: false, filter: &Filter::Everything, exact };
+    let list = |exact| ListProbe { length: 40, exhausted: false, filter: &Filter::Everything, exact, met: None };
     let probe = |exact| Probe { reach: Some(3), list: Some(list(exact)) };
     let graph = graph(60_000, 3.0);
     let planned = plan(&page, Some(&walk()), Some(&graph), probe(false), None).unwrap();

@@ -15,10 +15,10 @@ use super::{
     resolve::{Resolved, Resolver},
 };
 use crate::{
-    backend::{CallContext, GraphStatistics, VectorStatistics},
+    backend::{CallContext, GraphStatistics, Hit, IdSet, VectorStatistics},
     cache::{Digest, Purpose},
     execute::{Held, Midway},
-    planner::{Choice, Down, Forced, Input, ListProbe, Operator, Planned, Probe, Waits},
+    planner::{Choice, Down, Forced, Input, ListProbe, Met, Operator, Planned, Probe, Waits},
     problem::{Code, Problem},
     query::Filter,
 };
@@ -26,6 +26,9 @@ use crate::{
 /// Candidates expected to be within below which a pass rate says nothing: too few of eight are no accident. Tests run on small
 /// collections.
 const TELLING: f64 = if cfg!(test) { 0.1 } else { 8.0 };
+
+/// Items of a cached list that are held against a cached reach: about 50 µs of work at most.
+const MOST_MET: usize = 256;
 
 /// What will run.
 pub(super) struct Prepared {
@@ -90,7 +93,8 @@ impl Life<'_> {
         };
         let reach = held.reach.as_ref().map(|reach| reach.ids.len() as u64);
         let forced = options.plan.map(|kind| Forced { kind, variant: options.variant });
-        let input = Input { forced, ..ground.input(understood, &resolved, &filter, probed(&held, reach)) };
+        let input =
+            Input { forced, ..ground.input(understood, &resolved, &filter, probed(&held, reach, query.need())) };
         let planned = self.state.planner.plan(&input).map_err(|error| Problem {
             pointer: Some("/options/plan".into()),
             ..Problem::new(Code::PlanNotApplicable, error.to_string())
@@ -109,7 +113,7 @@ impl Life<'_> {
 }
 
 /// What the cache holds, as far as planning goes.
-fn probed(held: &Held, reach: Option<u64>) -> Probe<'_> {
+fn probed(held: &Held, reach: Option<u64>, need: usize) -> Probe<'_> {
     Probe {
         reach,
         list: held.list.as_ref().map(|list| ListProbe {
@@ -117,8 +121,23 @@ fn probed(held: &Held, reach: Option<u64>) -> Probe<'_> {
             exhausted: list.exhausted,
             filter: &list.filter,
             exact: list.exact,
+            met: held.reach.as_ref().map(|reach| meet(&list.hits, &reach.ids, need)),
         }),
     }
+}
+
+/// Counts the items that are within until there are enough. Whether a list suffices decides between microseconds and a search, and
+/// where both are in memory that is no matter of estimates.
+fn meet(hits: &[Hit], within: &IdSet, need: usize) -> Met {
+    let mut met = Met { tested: 0, within: 0 };
+    for hit in hits.iter().take(MOST_MET) {
+        if met.within >= need {
+            break;
+        }
+        met.tested += 1;
+        met.within += usize::from(within.contains(&hit.id));
+    }
+    met
 }
 
 impl Ground {
@@ -185,7 +204,7 @@ impl Replanner<'_> {
 
     fn input(&self, reach: Option<u64>) -> Input<'_> {
         let Prepared { resolved, filter, held, ground, .. } = self.prepared;
-        ground.input(self.understood, resolved, filter, probed(held, reach))
+        ground.input(self.understood, resolved, filter, probed(held, reach, self.understood.query.need()))
     }
 }
 
