@@ -63,7 +63,7 @@ fn runs(query: u64, mut each: impl FnMut(&Record)) {
         mode: Mode::Sweep,
         group: Some(format!("{query:016x}")),
         repetition: 0,
-        cache: CacheState { reach: query % 2 == 0, list: query % 3 == 0 },
+        cache: CacheState { reach: query.is_multiple_of(2), list: query.is_multiple_of(3) },
         candidates,
         ran: 0,
         outcome: Outcome::Ok,

@@ -49,7 +49,7 @@ fn groups(out: &Path) -> std::collections::BTreeMap<String, usize> {
 }
 
 #[test]
-fn a_sweep_runs_every_candidate_in_every_state_and_an_interrupted_one_goes_on() {
+fn a_sweep_runs_every_candidate_in_every_state_and_goes_on_after_an_interruption() {
     let folder = tempfile::tempdir().expect("a folder");
     let (queries, out) = (queries(folder.path(), 3), folder.path().join("out"));
     // 3 queries × 4 states × 3 candidates × (1 + 2) runs; the gateway goes away in the middle of the sixth group.
