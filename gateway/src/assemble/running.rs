@@ -84,6 +84,8 @@ impl Running {
     /// Lets go of what others might wait for. For an orderly end, after the last query.
     pub async fn close(&self) {
         self.tiers.close().await;
+        let planning = self.gateway.planning();
+        let _ = tokio::task::spawn_blocking(move || planning.notebook().settle()).await;
     }
 
     /// Reloads on `SIGHUP` and keeps statistics fresh, until the process is told to stop.

@@ -11,8 +11,8 @@ use crate::query::{Direction, NodeRef};
 /// Edges looked at.
 const BUDGET: usize = 512;
 
-/// Lists of neighbours looked up for one level.
-const LOOKS: usize = 2_048;
+/// Lists of neighbours looked up for one level: each is somewhere else in memory, and this is most of what looking ahead takes.
+const LOOKS: usize = 512;
 
 /// Places for nodes that were seen: a power of two, and at least twice what can be seen.
 const PLACES: usize = 2 * (BUDGET + STARTS).next_power_of_two();
@@ -87,6 +87,7 @@ impl KnownEdges {
         // So many nodes of the walk stand behind each one of the frontier.
         let mut scale = (request.anchors.len() as f64 / STARTS as f64).max(1.0);
         let mut left = BUDGET;
+        let mut lists: Vec<&[u32]> = Vec::with_capacity(64);
         let mut ahead = Ahead { nodes: 0.0, seen: 0.0, levels: Vec::with_capacity(walk.hops.into()) };
         for levels in (1..=usize::from(walk.hops)).rev() {
             let apart = (frontier.len() * ways.len()).div_ceil(LOOKS).max(1);
@@ -95,17 +96,16 @@ impl KnownEdges {
                 frontier = frontier.into_iter().step_by(apart).collect();
                 scale *= all / frontier.len() as f64;
             }
-            let (mut edges, mut squares) = (0_usize, 0.0);
-            for list in self.lists(&frontier, &ways) {
-                edges += list.len();
-                squares += (list.len() as f64).powi(2);
-            }
+            lists.clear();
+            lists.extend(self.lists(&frontier, &ways).filter(|list| !list.is_empty()));
+            let edges: usize = lists.iter().map(|list| list.len()).sum();
+            let squares: f64 = lists.iter().map(|list| (list.len() as f64).powi(2)).sum();
             let all = edges as f64 * scale;
             ahead.levels.push(all);
             let apart = if edges <= left { 1 } else { edges.div_ceil((left / levels).max(1)) };
             let mut next = Vec::with_capacity(edges.min(left));
             let (mut place, mut followed) = (0_usize, 0_usize);
-            for neighbours in self.lists(&frontier, &ways) {
+            for neighbours in &lists {
                 if followed == left {
                     break;
                 }
@@ -144,7 +144,7 @@ impl KnownEdges {
     }
 
     /// The neighbours of each row in each way.
-    fn lists<'a>(&'a self, rows: &'a [u32], ways: &'a [(u16, bool)]) -> impl Iterator<Item = &'a [u32]> {
+    fn lists<'e>(&'e self, rows: &[u32], ways: &[(u16, bool)]) -> impl Iterator<Item = &'e [u32]> {
         rows.iter().flat_map(|row| ways.iter().map(|(edge, along)| self.0.neighbours(*edge, *along, *row)))
     }
 }

@@ -55,6 +55,9 @@ pub enum BenchError {
     /// The gateway refused a query.
     #[error("{0} for {1}")]
     Query(Problem, String),
+    /// The model cannot be used.
+    #[error("{path}: {1}", path = _0.display())]
+    Model(std::path::PathBuf, String),
     /// A socket or a file failed.
     #[error("{0}: {1}")]
     Io(&'static str, #[source] std::io::Error),

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,7 +20,7 @@ use crate::{
     backend::ReachRequest,
     cache::KeyBuilder,
     catalog::Collection,
-    planner::{Down, Input, PlanKind, Planner, Probe, Waits},
+    planner::{Down, Experience, Input, Models, PlanKind, Planner, Probe, Waits, models::Origin},
     principal::Principal,
     problem::Code,
     query::{Anchors, Query, parse, read_json},
@@ -39,12 +40,20 @@ const PLANNING_GOAL_US: f64 = 25.0;
 ///
 /// # Errors
 /// When a store fails or the gateway refuses a query for another reason than that a plan does not apply.
-pub fn plan(corpus: &Corpus, effort: Effort) -> Result<Report, BenchError> {
+pub fn plan(corpus: &Corpus, model: Option<&Path>, effort: Effort) -> Result<Report, BenchError> {
     let gateway = corpus.gateway()?;
     let bodies = corpus.queries(effort.of(QUERIES, 40));
     let rounds = effort.of(ROUNDS, 1);
     let mut report = Report::default();
-    planning(corpus, &gateway, &bodies, effort.of(PLANNING_ROUNDS, 1), &mut report)?;
+    let (models, experience) = (Arc::new(Models::default()), Arc::new(Experience::default()));
+    let rounds_of_planning = effort.of(PLANNING_ROUNDS, 1);
+    planning(corpus, &gateway, &bodies, rounds_of_planning, &models, "planning", &mut report)?;
+    if let Some(path) = model {
+        let file = std::fs::read(path).map_err(|error| BenchError::Model(path.to_owned(), error.to_string()))?;
+        let placed = models.promote(&file, Origin::File, &experience);
+        placed.map_err(|refused| BenchError::Model(path.to_owned(), refused.to_string()))?;
+        planning(corpus, &gateway, &bodies, rounds_of_planning, &models, "planning with a model", &mut report)?;
+    }
     corpus::runtime()?.block_on(latencies(&gateway, &bodies, rounds, &mut report))?;
     report.note(format!(
         "{} queries, {} of them recorded with the data; {rounds} rounds, medians per query; one thread, embedded stores, \
@@ -62,6 +71,8 @@ fn planning(
     gateway: &Gateway,
     bodies: &[Value],
     rounds: usize,
+    models: &Arc<Models>,
+    what: &str,
     report: &mut Report,
 ) -> Result<(), BenchError> {
     let catalog = gateway.catalog();
@@ -90,7 +101,8 @@ fn planning(
         };
         queries.push((query, request.zip(reached.map(|reached| reached as f64))));
     }
-    let planner = Planner::new(None);
+    let planner = Planner::with(models.clone(), Arc::default());
+    let mut learnt = 0_usize;
     let (mut fresh, mut remembered) = (Samples::default(), Samples::default());
     let vectors = collection.entities.statistics();
     let graph = collection.graph.as_ref().map(|graph| (graph.statistics(), graph.capabilities()));
@@ -124,7 +136,8 @@ fn planning(
                 let started = Instant::now();
                 let planned = planner.plan(&input);
                 let spent = us(started.elapsed());
-                std::hint::black_box(planned.is_ok());
+                let planned = std::hint::black_box(planned);
+                learnt += planned.iter().filter(|planned| planned.candidate().q95_us.is_some()).count();
                 if let (0, Ok(planned), Some((_, reached))) = (round, planned, request) {
                     misjudged.push(q_error(planned.estimates.reach, *reached));
                 }
@@ -135,16 +148,22 @@ fn planning(
             }
         }
     }
-    for (percentile, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
-        let name = format!("plan/estimate of the reach over the truth or the other way, {percentile}");
-        report.add(Figure::new(name, misjudged.percentile(share), "ratio"));
+    if models.current().model.is_none() {
+        for (percentile, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
+            let name = format!("plan/estimate of the reach over the truth or the other way, {percentile}");
+            report.add(Figure::new(name, misjudged.percentile(share), "ratio"));
+        }
+    } else {
+        let decisions = 2 * (rounds + 1) * queries.len();
+        report.note(format!("With the model {learnt} of {decisions} decisions went by what it predicts."));
     }
-    report.add(Figure::new("plan/planning, new query, p50", fresh.median(), "us"));
+    report.add(Figure::new(format!("plan/{what}, new query, p50"), fresh.median(), "us"));
     report.add(
-        Figure::new("plan/planning, new query, p99", fresh.percentile(0.99), "us").goal(Goal::AtMost(PLANNING_GOAL_US)),
+        Figure::new(format!("plan/{what}, new query, p99"), fresh.percentile(0.99), "us")
+            .goal(Goal::AtMost(PLANNING_GOAL_US)),
     );
-    report.add(Figure::new("plan/planning, exact repeat, p50", remembered.median(), "us"));
-    report.add(Figure::new("plan/planning, exact repeat, p99", remembered.percentile(0.99), "us"));
+    report.add(Figure::new(format!("plan/{what}, exact repeat, p50"), remembered.median(), "us"));
+    report.add(Figure::new(format!("plan/{what}, exact repeat, p99"), remembered.percentile(0.99), "us"));
     Ok(())
 }
 

@@ -34,7 +34,7 @@ fn the_filter_bench_compares_every_selectivity_with_a_scan() {
 
 #[test]
 fn the_plan_bench_measures_every_kind_of_plan() {
-    let report = plan(&corpus(), Effort::Quick).unwrap();
+    let report = plan(&corpus(), None, Effort::Quick).unwrap();
     assert_sound(&report);
     for kind in crate::planner::PlanKind::ALL {
         assert!(names(&report).contains(&format!("plan/{}, p50", kind.as_str()).as_str()), "{:?}", names(&report));

@@ -52,6 +52,9 @@ pub(super) struct Args {
     /// `glue`: write the medians of every query and approach to a file, as JSON, a line a query
     #[arg(long, value_name = "FILE")]
     raw: Option<PathBuf>,
+    /// `plan`: plan with this model too
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
     /// Leave what was put into the servers where it is
     #[arg(long)]
     keep: bool,
@@ -109,7 +112,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let corpus = corpus(args)?;
     let report = match args.name {
         Name::L1 => bench::l1(&corpus, args.redis.as_deref(), args.effort()),
-        Name::Plan => bench::plan(&corpus, args.effort()),
+        Name::Plan => bench::plan(&corpus, args.model.as_deref(), args.effort()),
         Name::Filter => bench::filter(&corpus, args.effort()),
         Name::Tiers => bench::tiers(&corpus, &args.tiers(), args.effort()),
         Name::Zstd => bench::zstd(&corpus, args.effort()),

@@ -97,8 +97,9 @@ fn estimate(filter: &Filter, statistics: &VectorStatistics, work: &mut Selectivi
         Filter::Compare(Field::Id, ..) => Fraction::new(0.0, 1.0 / 3.0, 1.0),
         Filter::Exists(Field::Id) => Fraction::ALL,
         Filter::In(Field::Attribute(index), values) => attribute(statistics, *index, |known| {
+            let mut rest = None;
             values.iter().fold(Fraction::NONE, |sum, value| {
-                let one = equals(known, value, statistics.rows);
+                let one = equals(known, value, statistics.rows, &mut rest);
                 // Distinct values of one scalar exclude each other; for list elements the sum is the upper bound.
                 Fraction::new(sum.low.max(one.low), sum.likely + one.likely, sum.high + one.high)
             })
@@ -170,20 +171,25 @@ fn attribute(
     statistics.attributes.get(index as usize).map_or(Fraction::new(0.0, 0.1, 1.0), estimate)
 }
 
-/// The fraction of rows whose value is (or whose list contains) a literal.
-fn equals(known: &AttributeStatistics, value: &Literal, rows: u64) -> Fraction {
+/// What most common values leave over: its fraction, and that of the rarest of them.
+type Rest = Option<(f64, f64)>;
+
+/// The fraction of rows whose value is (or whose list contains) a literal. `rest` is found out once for all values of an attribute.
+fn equals(known: &AttributeStatistics, value: &Literal, rows: u64, rest: &mut Rest) -> Fraction {
     if let Some(&frequency) = known.common.get(value) {
         return Fraction::new(frequency, frequency, frequency);
     }
-    let common: f64 = known.common.values().sum();
-    let rest = (1.0 - known.null_fraction - common).max(0.0);
     let others = (known.distinct - known.common.len() as f64).max(0.0);
     if others < 0.5 && known.histogram.is_none() {
         // Every value is in the list of common ones, so this one does not occur.
         return Fraction::NONE;
     }
     // Lists overlap, so what is left over for rare elements is not bounded by the rest; the rarest common one bounds it.
-    let rarest = known.common.values().copied().fold(1.0, f64::min);
+    let (rest, rarest) = *rest.get_or_insert_with(|| {
+        let (sum, rarest) =
+            known.common.values().fold((0.0, 1.0_f64), |(sum, least), &one| (sum + one, least.min(one)));
+        ((1.0 - known.null_fraction - sum).max(0.0), rarest)
+    });
     let likely = if rest > 0.0 { rest / others.max(1.0) } else { 1.0 / rows.max(1) as f64 };
     Fraction::new(0.0, likely.min(rarest), rarest)
 }

@@ -1,5 +1,8 @@
-//! Duels: after a caller was answered, another plan of the same query runs in the background, to see whether it would have been
-//! better. It reads what the first run read and writes nothing: neither store nor cache.
+//! Duels: after a caller was answered, the plan that ran and another one of the same query run in the background, to see whether the
+//! other one would have been better. They read what the first run read and write nothing: neither store nor cache.
+//!
+//! The plan that ran does so again, in an order left to chance: whatever runs later finds what runs before have warmed up, and held
+//! against the caller's own run every other plan would look better than it is.
 
 use std::{
     sync::Arc,
@@ -42,7 +45,8 @@ const LONGEST: Duration = Duration::from_secs(10);
 pub(super) struct Duel {
     /// Tells that the two runs belong together.
     pub(super) group: Arc<str>,
-    rival: usize,
+    /// The two candidates, in the order in which they run.
+    runs: [usize; 2],
     /// Taken from what duels may take.
     predicted_us: f64,
 }
@@ -74,37 +78,55 @@ impl Life<'_> {
             refusal(DuelRefusal::Busy);
             return None;
         }
-        let predicted_us = planned.candidates[rival].predicted_us;
+        let mut runs = [planned.chosen, rival];
+        if rand::random() {
+            runs.reverse();
+        }
+        let predicted_us = runs.map(|run| planned.candidates[run].predicted_us).iter().sum();
         if !planning.experience().budget().take(predicted_us) {
             refusal(DuelRefusal::Budget);
             return None;
         }
-        Some(Duel { group: format!("{:032x}", rand::random::<u128>()).into(), rival, predicted_us })
+        Some(Duel { group: format!("{:032x}", rand::random::<u128>()).into(), runs, predicted_us })
     }
 
-    /// Lets the other plan run. Nobody waits for it.
+    /// Lets both plans run. Nobody waits for them.
     pub(super) fn hold(&self, duel: Duel, understood: &Understood, prepared: Arc<Prepared>) {
         let (state, understood) = (self.state.clone(), understood.clone());
         let (tenant, request_id) = (self.incoming.principal.tenant.clone(), self.incoming.request_id.clone());
         tokio::spawn(async move {
             let patience = Duration::from_secs_f64((duel.predicted_us * PATIENCE / 1e6).clamp(0.05, 1e3)).min(LONGEST);
-            let ctx = CallContext {
-                priority: Urgency::from(Priority::Batch),
-                tenant,
-                deadline: Instant::now() + patience,
-                cancelled: CancellationToken::new(),
-                request_id,
-            };
-            let observed = fought(&duel, &understood, &prepared, &ctx).await;
             let planning = &state.planning;
-            planning.experience().budget().settle(duel.predicted_us, observed.ranked);
-            planning.notebook().note(Observation { logged: planning.notebook().logs(), ..observed });
+            let mut spent = Duration::ZERO;
+            for candidate in duel.runs {
+                let ctx = CallContext {
+                    priority: Urgency::from(Priority::Batch),
+                    tenant: tenant.clone(),
+                    deadline: Instant::now() + patience,
+                    cancelled: CancellationToken::new(),
+                    request_id: request_id.clone(),
+                };
+                let observed = fought(candidate, &duel.group, &understood, &prepared, &ctx).await;
+                spent += observed.ranked;
+                let is_whole = observed.is_whole();
+                planning.notebook().note(Observation { logged: planning.notebook().logs(), ..observed });
+                if !is_whole {
+                    break;
+                }
+            }
+            planning.experience().budget().settle(duel.predicted_us, spent);
         });
     }
 }
 
-/// Runs the rival.
-async fn fought(duel: &Duel, understood: &Understood, prepared: &Prepared, ctx: &CallContext) -> Observation {
+/// Runs one of the two.
+async fn fought(
+    candidate: usize,
+    group: &Arc<str>,
+    understood: &Understood,
+    prepared: &Prepared,
+    ctx: &CallContext,
+) -> Observation {
     let (trace, legs, progress) = (Trace::default(), Arc::new(LegMemo::default()), Progress::default());
     let job = Job {
         collection: &understood.collection,
@@ -123,7 +145,7 @@ async fn fought(duel: &Duel, understood: &Understood, prepared: &Prepared, ctx: 
         midway: None,
     };
     let started = Instant::now();
-    let ended = until_late(ctx, job.run(&prepared.planned.candidates[duel.rival].plan)).await;
+    let ended = until_late(ctx, job.run(&prepared.planned.candidates[candidate].plan)).await;
     let ranked = started.elapsed();
     let outcome = match &ended {
         Some(Ok(_)) => Outcome::Ok,
@@ -133,10 +155,10 @@ async fn fought(duel: &Duel, understood: &Understood, prepared: &Prepared, ctx: 
     };
     let run = Run {
         mode: Mode::Shadow,
-        group: Some(duel.group.clone()),
+        group: Some(group.clone()),
         outcome,
         replanned: false,
-        ran: duel.rival,
+        ran: candidate,
         ranked,
         total: ranked,
         found: Found::default(),

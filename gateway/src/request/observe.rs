@@ -21,7 +21,7 @@ use crate::{
 };
 
 impl Life<'_> {
-    /// Notes the run of the chosen plan. Returns the duel that is due, if one is: both of its runs are of one group.
+    /// Notes the run of the chosen plan. Returns the duel that is due, if one is.
     pub(super) fn observe(
         &self,
         understood: &Understood,
@@ -46,13 +46,12 @@ impl Life<'_> {
         planning.earned(ranked);
         let duel = (outcome == Outcome::Ok).then(|| self.duel(understood, prepared)).flatten();
         let mode = if planned.choice == Choice::Forced { Mode::Forced } else { Mode::Chosen };
-        let group = duel.as_ref().map(|duel| duel.group.clone());
         // A run that went on with another plan has the latency of none.
         let replanned = self.trace.replanned().is_some();
-        let wanted = mode == Mode::Forced || group.is_some() || rand::random::<f64>() < planning.settings().sample;
+        let wanted = mode == Mode::Forced || rand::random::<f64>() < planning.settings().sample;
         let found = executed.as_ref().map(|executed| found(understood, prepared, executed)).unwrap_or_default();
         let logged = planning.notebook().logs() && wanted && !replanned;
-        let run = Run { mode, group, outcome, replanned, ran: planned.chosen, ranked, total, found, logged };
+        let run = Run { mode, group: None, outcome, replanned, ran: planned.chosen, ranked, total, found, logged };
         planning.notebook().note(run.observed(understood, prepared, &self.trace));
         duel
     }

@@ -61,10 +61,12 @@ impl Whole {
     }
 }
 
+/// A node, and where each type of relationship leads from it.
 #[derive(Deserialize)]
-struct Page {
-    last: Option<RawId>,
-    rows: Vec<(RawNode, Vec<Vec<RawNode>>)>,
+struct Row {
+    id: RawId,
+    key: RawNode,
+    types: Vec<Vec<RawNode>>,
 }
 
 async fn all(graph: &Neo4jGraph, ctx: &CallContext) -> Result<KnownEdges, BackendError> {
@@ -76,9 +78,14 @@ async fn all(graph: &Neo4jGraph, ctx: &CallContext) -> Result<KnownEdges, Backen
             let statement =
                 Statement::new(page(graph, label, first)).with("after", after.unwrap_or_else(|| least(graph)));
             let work = Work { kind: "edges", size: PAGE as usize };
-            let Page { last, rows } = graph.server.read_one(ctx, work, &statement).await?;
-            for (source, types) in rows {
-                let source = graph.node(source)?;
+            let rows: Vec<Row> = graph.server.read(ctx, work, &statement).await?;
+            let last = rows.last().map(|row| row.id.clone());
+            for Row { key, types, .. } in rows {
+                // A node with several labels comes with the one that it is known by.
+                if usize::from(key.0) != label {
+                    continue;
+                }
+                let source = graph.node(key)?;
                 for (edge, targets) in types.into_iter().enumerate() {
                     for target in targets {
                         builder.edge(edge, source.clone(), graph.node(target)?);
@@ -105,23 +112,24 @@ fn least(graph: &Neo4jGraph) -> BoltType {
     }
 }
 
-/// The nodes with a label that come after an id, and where each type of relationship leads from each. A node with several labels
-/// comes with the one that it is known by.
+/// The nodes with a label that come after an id. Each list is a column of its own before it is put among the others: nested in
+/// another list the server may plan it from the wrong end, once for each node.
 fn page(graph: &Neo4jGraph, label: usize, first: bool) -> String {
-    let (cypher, schema_types) = (&graph.cypher, 0..graph.mapping.types.len());
+    let cypher = &graph.cypher;
+    let types = 0..graph.mapping.types.len();
     let id = format!("s.{}", cypher.id(label));
-    let key = cypher.key("s");
     let leads = |edge: usize| {
         let (kind, exists) = (cypher.relationship(edge), cypher.exists("e", false));
-        format!("[(s)-[:{kind}]->(e) WHERE {exists} | {}]", cypher.key("e"))
+        format!("[(s)-[:{kind}]->(e) WHERE {exists} | {}] AS t{edge}", cypher.key("e"))
     };
     format!(
-        "MATCH (s:{}) WHERE {id} {} $after AND {} WITH s ORDER BY {id} LIMIT {PAGE} \
-         WITH collect(s) AS page, max({id}) AS last \
-         RETURN last, [s IN page WHERE ({key})[0] = {label} | [{key}, [{}]]] AS rows",
+        "MATCH (s:{}) WHERE {id} {} $after AND {} WITH s ORDER BY {id} LIMIT {PAGE} WITH s, {} \
+         RETURN {id} AS id, {} AS key, [{}] AS types ORDER BY id",
         cypher.label(label),
         if first { ">=" } else { ">" },
         cypher.found_exists("s", label, false),
-        schema_types.map(leads).collect::<Vec<_>>().join(", "),
+        types.clone().map(leads).collect::<Vec<_>>().join(", "),
+        cypher.key("s"),
+        types.map(|edge| format!("t{edge}")).collect::<Vec<_>>().join(", "),
     )
 }

@@ -16,6 +16,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use planner_model::record::Mode;
 
 pub(super) use self::detector::{Detector, Turn};
 use super::{DriftReport, Observation};
@@ -86,6 +87,10 @@ impl Drift {
 
     /// Notes a whole run. Says whether decisions have to be made again.
     pub(super) fn note(&self, observation: &Observation) -> bool {
+        // Who asks for a plan tries something out, often the same query in many ways.
+        if observation.mode == Mode::Forced {
+            return false;
+        }
         let mut detectors = self.lock();
         let mut changed = false;
         for (subject, residual, spread) in residuals(observation) {

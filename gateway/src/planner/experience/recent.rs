@@ -5,8 +5,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use planner_model::record::Mode;
-
 use super::{Observation, duels::Told};
 
 /// Runs kept. A run takes some kilobytes: what was planned.
@@ -44,9 +42,10 @@ impl Recent {
             inner.pending.insert(group.clone(), observation.clone());
             return None;
         };
-        match (other.mode, observation.mode) {
-            (Mode::Chosen, Mode::Shadow) => Some(Told::of(&other, observation)),
-            (Mode::Shadow, Mode::Chosen) => Some(Told::of(observation, &other)),
+        let was_chosen = |run: &Observation| run.ran == run.planned.chosen;
+        match (was_chosen(&other), was_chosen(observation)) {
+            (true, false) => Some(Told::of(&other, observation)),
+            (false, true) => Some(Told::of(observation, &other)),
             _ => None,
         }
     }

@@ -8,6 +8,8 @@ use std::{
 use planner_model::record::Mode;
 use quick_cache::sync::Cache;
 
+use crate::cache::Digest;
+
 use super::{
     Correction, Observation, TemplateReport,
     corrections::Ratio,
@@ -48,6 +50,8 @@ struct Entry {
     seen: u64,
     reach: Ratio,
     selectivity: Ratio,
+    /// The last queries that estimates were compared for, in a ring: one that comes again and again is one case, not many.
+    compared: [Digest; 16],
     ledger: Ledger,
 }
 
@@ -85,6 +89,11 @@ impl Templates {
         let entry = known.entry(planned.template.id, || Entry::new(observation));
         (entry.runs, entry.seen) = (entry.runs + u64::from(observation.mode != Mode::Shadow), clock);
         let (estimates, actual) = (&planned.estimates, observation.actual());
+        if actual.reach.is_none() && actual.selectivity.is_none() || entry.compared.contains(&observation.query) {
+            return;
+        }
+        let place = clock as usize % entry.compared.len();
+        entry.compared[place] = observation.query;
         // What was corrected is compared as it was before.
         let correction = estimates.correction;
         if let Some(reach) = actual.reach.filter(|_| estimates.reach > 0.0) {
@@ -166,6 +175,7 @@ impl Entry {
             seen: 0,
             reach: Ratio::default(),
             selectivity: Ratio::default(),
+            compared: [Digest::default(); 16],
             ledger: Ledger::default(),
         }
     }

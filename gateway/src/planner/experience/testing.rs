@@ -24,7 +24,7 @@ use crate::{
 pub(crate) struct Run {
     pub(crate) kind: PlanKind,
     pub(crate) us: f64,
-    /// Runs of one group: the first was chosen, others ran beside it.
+    /// Two runs of one group are a duel.
     pub(crate) group: Option<usize>,
     pub(crate) shadow: bool,
     /// What the model said of each kind of plan, in microseconds.
@@ -112,7 +112,7 @@ impl Run {
             template: Template { id: 1, text: "a template".into() },
             key: DecisionKey::testing(&vectors, [self.query; 32]),
         };
-        let shadow = self.shadow || (self.group.is_some() && self.kind != KINDS[0]);
+        let shadow = self.shadow || self.group.is_some();
         Observation {
             at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
             collection: "things".into(),

@@ -62,7 +62,10 @@ fn runs_that_did_not_end_well_teach_nothing() {
 
 #[test]
 fn estimates_of_a_shape_that_are_always_off_are_corrected() {
-    let experience = experienced((0..30).map(|_| Run { reach: Some((100.0, 700)), ..Run::default() }));
+    let run = |query| Run { reach: Some((100.0, 700)), query, ..Run::default() };
+    let repeats = experienced((0..30).map(|_| run(1)));
+    assert_eq!(repeats.of_template(1).correction, super::Correction::NONE, "one case, however often it comes");
+    let experience = experienced((1..30).map(run));
     assert!((experience.of_template(1).correction.reach - 7.0).abs() < 1e-6);
     assert_eq!(experience.of_template(2).correction, super::Correction::NONE);
 }

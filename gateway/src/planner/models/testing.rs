@@ -21,8 +21,8 @@ impl Says {
     }
 }
 
-/// A leaf tests this input.
-const LEAF: u32 = 255 << 24;
+/// The link of a leaf at the beginning: it is its own left child, in the upper 24 bits, and tests this input.
+const LEAF: u32 = 255;
 
 /// A model file of single leaves, which was trained on everything.
 pub(crate) fn file(says: &[Says]) -> Vec<u8> {

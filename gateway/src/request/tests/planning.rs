@@ -28,6 +28,7 @@ use crate::{
         PlanKind,
         experience::{DuelRefusal, JournalSettings},
     },
+    pool::{BreakerState, Counters, Registry, ResizeError, Snapshot, Watched},
     request::{Gateway, Planning, PlanningSettings},
 };
 
@@ -240,7 +241,7 @@ async fn no_literal_id_vector_or_tenant_is_in_the_log() {
         settled(&gateway, 1).await;
     }
     let records = records(folder.path());
-    assert_eq!(records.len(), 2);
+    assert_eq!(records.len(), 3);
     let text = serde_json::to_string(&records).unwrap();
     for secret in ["violet", "acme", "n17", "likes", "colour"] {
         assert!(!text.contains(secret), "{secret} in {text}");
@@ -305,7 +306,7 @@ async fn a_duel_is_two_runs_of_one_query_and_leaves_the_cache_as_it_was() {
         let [one, other] = of_group[..] else { panic!("{} runs", of_group.len()) };
         assert_eq!((&one.query, one.cache), (&other.query, other.cache), "the same question in the same state");
         assert_ne!(one.ran, other.ran);
-        assert_eq!([one.mode, other.mode].iter().filter(|mode| **mode == Mode::Shadow).count(), 1);
+        assert_eq!([one.mode, other.mode], [Mode::Shadow; 2], "the caller's run is no part of it");
     }
 }
 
@@ -328,6 +329,55 @@ async fn no_duel_is_held_while_memory_is_short_or_beyond_its_share_of_time() {
     let now = gateway.planning().now().counters;
     assert_eq!(now.refusals[DuelRefusal::Budget as usize] + now.refusals[DuelRefusal::NoRival as usize], 5);
     assert_eq!((now.duels, now.spent_seconds[1]), ([0; 3], 0.0));
+}
+
+/// A pool with so many of ten connections in use.
+struct Used(Arc<str>, usize);
+
+impl Watched for Used {
+    fn name(&self) -> &Arc<str> {
+        &self.0
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            min: 0,
+            max: 10,
+            reserve: 2,
+            in_use: self.1,
+            idle: 0,
+            parked: 0,
+            connecting: 0,
+            preparing: 0,
+            in_doubt: 0,
+            waiting: [0; 3],
+            breaker: BreakerState::Closed,
+            breaker_reason: None,
+            counters: Counters::default(),
+        }
+    }
+
+    fn resize(&self, _: usize, _: usize) -> Result<(), ResizeError> {
+        Ok(())
+    }
+
+    fn close(&self) {}
+}
+
+#[tokio::test]
+async fn no_duel_is_held_while_more_than_seven_of_ten_connections_are_in_use() {
+    let settings = PlanningSettings { duels: 1.0, duel_time: 1e9, ..PlanningSettings::default() };
+    for (in_use, busy) in [(7, 0), (8, 1)] {
+        let pools = Arc::new(Registry::default());
+        pools.insert(Arc::new(Used("pg".into(), in_use)));
+        let planning = Planning::new(None, settings.clone());
+        let gateway = ring().gateway().with_pools(pools).with_planning(planning);
+        ask(&gateway, &hybrid(1)).await.unwrap();
+        settled(&gateway, 1 - busy).await;
+        let now = gateway.planning().now().counters;
+        assert_eq!(now.refusals[DuelRefusal::Busy as usize], busy, "{in_use} in use");
+        assert_eq!(now.duels.iter().sum::<u64>(), 1 - busy);
+    }
 }
 
 #[tokio::test]

@@ -13,13 +13,19 @@ const IN_A_ROW: u8 = 2;
 const LEAST: f64 = 0.1;
 
 /// Where nothing was predicted, the first so many residuals say what is usual. They are in no window.
-const USUAL: u32 = 200;
+const USUAL: u32 = 8 * WINDOW;
 
 /// The weight of a new residual in the moving mean of what predictions are off by.
 const WEIGHT: f64 = 0.03;
 
 /// Nothing is corrected by more than this factor either way.
 const MOST: f64 = 16.0;
+
+/// The weight of a new difference between windows in the moving mean of its square, once there are as many as it spans.
+const SWAY_WEIGHT: f64 = 0.1;
+
+/// Differences that what chance alone would give counts for at the start.
+const SWAY_PRIOR: u32 = 5;
 
 /// A residual's deviation is taken to be at least this: what never varied would alarm at the first hiccup.
 const LEAST_DEVIATION: f64 = 0.05;
@@ -37,12 +43,17 @@ pub(in crate::planner::experience) struct Detector {
     /// Whether it is known what is usual.
     usual: Option<Usual>,
     learning: Sums,
+    /// Of the means of windows of these.
+    learning_means: Sums,
     /// Of standardised residuals, and of residuals.
     z: Sums,
     residual: Sums,
     /// Windows in a row unlike the state that it is in.
     contrary: u8,
     alarmed: bool,
+    /// How much means of windows vary from one to the next: more than those of independent residuals, as queries of one kind come
+    /// together and are off by the same.
+    sway: Sway,
     /// The moving mean of residuals.
     off: f64,
     last_z: f64,
@@ -56,6 +67,32 @@ struct Usual {
     deviation: f64,
     /// How far off the mean itself may be, in deviations, squared.
     doubt: f64,
+}
+
+/// The moving mean of half the squared difference of a window's mean to the one before: the variance of such means, which a single
+/// step hardly moves.
+#[derive(Debug, Clone, Copy)]
+struct Sway {
+    variance: f64,
+    windows: u32,
+    last: Option<f64>,
+}
+
+impl Sway {
+    fn new() -> Self {
+        Self { variance: 1.0 / f64::from(WINDOW), windows: 0, last: None }
+    }
+
+    /// Notes the mean of a window; returns the variance of such means, as known without it and never less than chance gives.
+    fn note(&mut self, mean: f64) -> f64 {
+        let known = self.variance.max(1.0 / f64::from(WINDOW));
+        if let Some(last) = self.last.replace(mean) {
+            self.windows += 1;
+            let weight = SWAY_WEIGHT.max(1.0 / f64::from(self.windows + SWAY_PRIOR));
+            self.variance += weight * ((mean - last).powi(2) / 2.0 - self.variance);
+        }
+        known
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -87,10 +124,12 @@ impl Detector {
         Self {
             usual: predicted.then_some(Usual { mean: 0.0, deviation: 1.0, doubt: 0.0 }),
             learning: Sums::default(),
+            learning_means: Sums::default(),
             z: Sums::default(),
             residual: Sums::default(),
             contrary: 0,
             alarmed: false,
+            sway: Sway::new(),
             off: 0.0,
             last_z: 0.0,
             runs: 0,
@@ -103,12 +142,16 @@ impl Detector {
         self.runs += 1;
         let Some(usual) = self.usual else {
             self.learning.add(residual);
+            self.residual.add(residual);
+            if self.residual.count == WINDOW {
+                self.learning_means.add(std::mem::take(&mut self.residual).mean());
+            }
             if self.learning.count == USUAL {
-                self.usual = Some(Usual {
-                    mean: self.learning.mean(),
-                    deviation: self.learning.deviation().max(LEAST_DEVIATION),
-                    doubt: 1.0 / f64::from(USUAL),
-                });
+                let deviation = self.learning.deviation().max(LEAST_DEVIATION);
+                let sway = (self.learning_means.deviation() / deviation).powi(2).max(1.0 / f64::from(WINDOW));
+                let doubt = sway * f64::from(WINDOW) / f64::from(USUAL);
+                self.usual = Some(Usual { mean: self.learning.mean(), deviation, doubt });
+                self.sway.variance = sway;
             }
             return None;
         };
@@ -120,7 +163,7 @@ impl Detector {
             return None;
         }
         let (z, residual) = (std::mem::take(&mut self.z), std::mem::take(&mut self.residual));
-        self.last_z = z.mean() / (1.0 / f64::from(WINDOW) + usual.doubt).sqrt();
+        self.last_z = z.mean() / (self.sway.note(z.mean()) + usual.doubt).sqrt();
         let is_off = self.last_z.abs() > LIMIT && residual.mean().abs() > LEAST;
         self.contrary = if is_off == self.alarmed { 0 } else { self.contrary + 1 };
         if self.contrary < IN_A_ROW {
@@ -207,6 +250,26 @@ mod tests {
                 assert_eq!(detector.factor(), 1.0);
             }
         }
+    }
+
+    #[test]
+    fn queries_that_come_in_bunches_and_are_off_by_the_same_are_no_drift() {
+        let mut rng = StdRng::seed_from_u64(3);
+        let (own, noise) = (Normal::new(0.0, 0.5).unwrap(), Normal::new(0.0, 0.2).unwrap());
+        let mut alarms = 0;
+        for predicted in [true, false] {
+            let mut detector = Detector::new(predicted);
+            for _ in 0..2_000 {
+                // A dozen runs of one query, whose estimate is off in its own way.
+                let off = own.sample(&mut rng);
+                for _ in 0..12 {
+                    detector.note(off + noise.sample(&mut rng), predicted.then_some(0.54));
+                }
+            }
+            alarms += detector.alarms();
+        }
+        // 48,000 runs. Taken for independent, they would alarm more than a hundred times.
+        assert!(alarms <= 12, "{alarms}");
     }
 
     #[test]
