@@ -12,7 +12,11 @@ analytic cost (`--relative`). Choices are those with the least predicted latency
 
 import argparse
 import json
+import os
 import pathlib
+
+# Threads that wait for one another on a machine that is busy with something else take many times as long.
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) // 2)))
 
 import numpy as np
 import pandas as pd

@@ -40,3 +40,45 @@ pub(crate) fn record() -> Record {
         items: 10,
     }
 }
+
+/// A made-up query of a sweep, run by run: `us[candidate][run]`. The features `reach` and `selectivity` are as given and
+/// shared; the analytic model says `analytic_us`.
+#[cfg(feature = "tool")]
+pub(crate) fn swept(
+    query: usize,
+    plans: &[&str],
+    us: &[Vec<f64>],
+    analytic_us: &[f64],
+    shared: &[(Feature, f32)],
+) -> Vec<Record> {
+    let cheapest = analytic_us.iter().copied().fold(f64::INFINITY, f64::min);
+    let candidates: Vec<CandidateRecord> = plans
+        .iter()
+        .zip(analytic_us)
+        .map(|(plan, &analytic_us)| {
+            let mut features = vec![0.0; crate::FEATURES];
+            shared.iter().for_each(|(feature, value)| features[*feature as usize] = *value);
+            features[Feature::AnalyticCost as usize] = analytic_us.log10() as f32;
+            features[Feature::OverCheapest as usize] = (analytic_us / cheapest).log10() as f32;
+            let operators = format!("{plan}()");
+            let plan = (*plan).to_owned();
+            CandidateRecord { plan, operators, features, analytic_us, predicted_us: analytic_us, q95_us: None }
+        })
+        .collect();
+    let run = |ran: usize, repetition: usize, ranked_us: f64| Record {
+        query: format!("query {query}"),
+        template: format!("template {}", query % 9),
+        group: Some(format!("group {query}")),
+        at_ms: query as i64,
+        mode: Mode::Sweep,
+        repetition: repetition as u32 + 1,
+        cache: CacheState::default(),
+        candidates: candidates.clone(),
+        ran,
+        ranked_us,
+        ..record()
+    };
+    let runs =
+        us.iter().enumerate().flat_map(|(ran, runs)| runs.iter().enumerate().map(move |(at, us)| (ran, at, *us)));
+    runs.map(|(ran, at, us)| run(ran, at, us)).collect()
+}

@@ -110,7 +110,7 @@ fn judged<'a>(data: &Dataset, cases: Vec<Case<'a>>, served: Vec<Served>, ruled: 
         Way::new("model", &cases, listed(served.iter().map(|served| served.choice).collect())),
         Way::new("model, latency only", &cases, listed(served.iter().map(|served| served.by_latency).collect())),
         Way::new("model, never silent", &cases, listed(served.iter().map(|served| served.unchecked).collect())),
-        Way::new("analytic", &cases, |case| case.analytic()),
+        Way::new("analytic", &cases, listed(cases.iter().map(Case::analytic).collect())),
         Way::new("tuned rule", &cases, listed(ruled)),
         Way::new("Qdrant's rule", &cases, |case| baselines::qdrant(case, data, false)),
         Way::new("Qdrant's rule, cache first", &cases, |case| baselines::qdrant(case, data, true)),
@@ -122,6 +122,6 @@ fn judged<'a>(data: &Dataset, cases: Vec<Case<'a>>, served: Vec<Served>, ruled: 
         ways.push(Way::new(format!("always {name}"), &cases, |case| baselines::fixed(case, plan)));
     }
     ways.push(Way::new("random", &cases, |case| baselines::random(case, seed)));
-    ways.push(Way::new("oracle", &cases, |case| baselines::oracle(case)));
+    ways.push(Way::new("oracle", &cases, listed(cases.iter().map(baselines::oracle).collect())));
     Judged { cases, served, ways, fixed, model: 0 }
 }

@@ -19,6 +19,9 @@ mod noise;
 mod serving;
 pub mod slices;
 
+#[cfg(test)]
+mod tests;
+
 pub use bootstrap::{Interval, Resamples};
 pub use case::{Case, cases};
 pub use metrics::{Outcomes, SLOWER, Summary, difference, summarise};

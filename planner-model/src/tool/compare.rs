@@ -47,6 +47,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut text =
         format!("{}\n\n{}\n", tables::about(&a), table(&tables::REGRET_HEAD, &tables::regret_rows(&summaries)));
 
+    for (name, judged) in [("A", &a), ("B", &b)] {
+        let said = || judged.served.iter().flat_map(|served| &served.said);
+        let silent = said().filter(|said| said.model.is_err()).count();
+        // Where both are silent, both choose as the analytic model does.
+        text += &format!("{name} is silent on {silent} of {} candidates\n", said().count());
+    }
+    text += "\n";
     let [of_a, of_b] = [&a, &b].map(|judged| &judged.ways[judged.model].outcomes);
     let mut rows = vec![row("all", &a.cases, of_a, of_b, args.seed)];
     for by in slices::By::ALL {

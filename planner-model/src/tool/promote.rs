@@ -57,8 +57,7 @@ impl Admin {
             return Err(Failure::Other(answer.problem()));
         }
         let body: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let models = serde_json::to_string_pretty(&body["models"]).unwrap_or_default();
-        output::print(&format!("{done}\n{models}\n"))
+        output::print(&format!("{done}\n{}", described(&body["models"])))
     }
 
     fn ask(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Answer, Failure> {
@@ -70,5 +69,34 @@ impl Admin {
             client.send(method, path, kind, body.into()).await
         });
         Ok(asked?)
+    }
+}
+
+/// The models of a gateway in a few lines; their cards are with their files.
+fn described(models: &Json) -> String {
+    let word = |model: &Json, name: &str| model[name].as_str().unwrap_or_default().to_owned();
+    let mut text = String::new();
+    for place in ["current", "previous"] {
+        let model = &models[place];
+        if model.is_object() {
+            let (name, origin, since) = (word(model, "name"), word(model, "origin"), word(model, "since"));
+            text += &format!("{place}: {name}, from {origin}, since {since}\n");
+        }
+    }
+    let verdict = word(&models["current"], "verdict");
+    if verdict.is_empty() { text } else { text + "judged: " + &verdict + "\n" }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn models_are_described_in_lines_whatever_is_missing() {
+        let models = json!({ "current": { "name": "forest a", "origin": "admin", "since": "now", "verdict": "fine" } });
+        assert_eq!(described(&models), "current: forest a, from admin, since now\njudged: fine\n");
+        assert_eq!(described(&Json::Null), "");
     }
 }

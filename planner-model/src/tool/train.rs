@@ -1,6 +1,6 @@
 //! `planner-model train`: a model from a log.
 
-use std::path::PathBuf;
+use std::{collections::HashSet, path::PathBuf};
 
 use serde_json::{Value as Json, json};
 
@@ -13,10 +13,10 @@ use super::{
     tables,
 };
 use crate::{
-    dataset::{Dataset, Holdout, Origin, rows},
+    dataset::{Dataset, Holdout, Origin, Rows, rows},
     evaluate::{Resamples, errors::errors},
     short_hex,
-    train::train_split,
+    train::{Pairs, Settings, retrain_variance, train_split},
 };
 
 /// Train a model on a log
@@ -33,6 +33,10 @@ pub(super) struct Args {
     /// Do not judge: the card says nothing of regret
     #[arg(long)]
     no_evaluation: bool,
+    /// Train the duel forest so many times, with the same seed, and put into the card how many of its verdicts on queries
+    /// that it was not trained on depend on chance
+    #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u16).range(2..=100))]
+    retrain: Option<u16>,
     /// Parts that the log is split into to judge
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=100))]
     folds: u16,
@@ -57,6 +61,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     let all: Vec<usize> = (0..data.groups.len()).collect();
     let rows = rows(data, &all, settings.seed)?;
+    if let Some(changed) = retrained(&rows, &settings, args.retrain.map_or(0, usize::from))? {
+        settings.card.insert("duel_retrain_variance".into(), changed.into());
+    }
     let trained = train_split(&rows.observations, &rows.split, &settings)?;
     let file = trained.model.encode()?;
     std::fs::write(&args.out, &file).map_err(Failure::of_file(&args.out))?;
@@ -73,6 +80,22 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     ))
 }
 
+/// The share of duels, on queries that were kept for calibration, that two forests from the same rows and seed decide
+/// differently.
+fn retrained(rows: &Rows, settings: &Settings, times: usize) -> Result<Option<f64>, Failure> {
+    let Some(duel) = settings.duel.as_ref().filter(|_| times > 1) else { return Ok(None) };
+    let mut queries = HashSet::new();
+    let few = rows.split.train.iter().copied().filter(|row| {
+        let query = rows.observations.row(*row as usize).group;
+        queries.contains(&query) || (queries.len() < duel.queries && queries.insert(query))
+    });
+    let few: Vec<u32> = few.collect();
+    let pairs = Pairs::new(&rows.observations, &few)?;
+    let judged = Pairs::new(&rows.observations, &rows.split.calibration)?;
+    let seed = *blake3::hash(&settings.seed.to_le_bytes()).as_bytes();
+    Ok(Some(retrain_variance(&pairs, &judged, duel, &seed, settings.threads, times)?))
+}
+
 fn hex(hash: &[u8]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -80,8 +103,8 @@ fn hex(hash: &[u8]) -> String {
 /// What the data is.
 fn about(data: &Dataset, words: Option<&str>) -> Json {
     let count = |origin: Origin| data.groups.iter().filter(|group| group.origin == origin).count();
-    let queries: std::collections::HashSet<&str> = data.groups.iter().map(|group| &*group.query).collect();
-    let templates: std::collections::HashSet<&str> = data.groups.iter().map(|group| &*group.template).collect();
+    let queries: HashSet<&str> = data.groups.iter().map(|group| &*group.query).collect();
+    let templates: HashSet<&str> = data.groups.iter().map(|group| &*group.template).collect();
     json!({
         "about": words,
         "queries": queries.len(),

@@ -28,13 +28,16 @@ pub(super) struct Source {
     /// With `--generate`: the `forebay` program [default: beside this one, else the one in PATH]
     #[arg(long, value_name = "FILE", requires = "generate")]
     forebay: Option<PathBuf>,
+    /// Ask for exact answers: all candidates of a query must then have the same items, which is checked
+    #[arg(long)]
+    exact: bool,
     /// Leave queries out after so many
     #[arg(long, value_name = "COUNT")]
     first: Option<usize>,
 }
 
 impl Source {
-    /// The queries, from a file or made and kept in the folder.
+    /// The queries as they are asked, from a file or made and kept in the folder.
     pub(super) fn read(&self, out: &Path, seed: u64) -> Result<Vec<Map<String, Json>>, Failure> {
         let file = match (&self.queries, self.generate) {
             (Some(file), _) => file.clone(),
@@ -45,13 +48,25 @@ impl Source {
         for (place, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let query: Map<String, Json> = serde_json::from_str(line)
                 .map_err(|error| Failure::Data(format!("{}, line {}: {error}", file.display(), place + 1)))?;
-            queries.push(query);
+            queries.push(self.bare(query));
         }
         queries.truncate(self.first.unwrap_or(usize::MAX));
         if queries.is_empty() {
             return Err(Failure::Data(format!("{} has no queries", file.display())));
         }
         Ok(queries)
+    }
+
+    /// A query without what only costs time after the ranked part: what each candidate does alike is not measured.
+    fn bare(&self, mut query: Map<String, Json>) -> Map<String, Json> {
+        for member in ["expand", "include", "options"] {
+            query.remove(member);
+        }
+        query.insert("select".into(), Json::Array(Vec::new()));
+        if self.exact {
+            query.insert("exact".into(), true.into());
+        }
+        query
     }
 
     /// Generated queries are made once: a sweep that goes on has to ask the same ones.
@@ -85,14 +100,4 @@ impl Source {
         std::fs::rename(&unfinished, &file).map_err(Failure::of_file(&file))?;
         Ok(file)
     }
-}
-
-/// A query without what only costs time after the ranked part: what each candidate does alike is not measured.
-pub(super) fn bare(query: &Map<String, Json>) -> Map<String, Json> {
-    let mut bare = query.clone();
-    for member in ["expand", "include", "options"] {
-        bare.remove(member);
-    }
-    bare.insert("select".into(), Json::Array(Vec::new()));
-    bare
 }

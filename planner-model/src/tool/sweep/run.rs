@@ -16,7 +16,7 @@ use super::{
     Args,
     group::{Names, Skip, Swept, Task, Trouble, now_ms},
     journal::{Done, Journal, Setting},
-    queries, safety,
+    safety,
     state::State,
 };
 
@@ -54,9 +54,8 @@ pub(super) async fn run(args: &Args, token: Option<&str>) -> Result<(), Failure>
         )));
     }
     std::fs::create_dir_all(&args.out).map_err(Failure::of_file(&args.out))?;
-    let asked = args.source.read(&args.out, args.seed)?;
-    let setting = Setting::new(&asked, args.repetitions, args.deadline_ms, args.seed);
-    let queries: Vec<_> = asked.iter().map(queries::bare).collect();
+    let queries = args.source.read(&args.out, args.seed)?;
+    let setting = Setting::new(&queries, args.repetitions, args.deadline_ms, args.seed);
     let journal = Journal::open(&args.out, &setting)?;
 
     let states = |query: &Map<String, Json>| args.states.iter().filter(|state| state.applies(query)).count();

@@ -11,6 +11,9 @@ use crate::evaluate::importance::Importance;
 /// Single features that are shown.
 const SHOWN: usize = 14;
 
+/// What the length of a bar is, by set.
+type Measure<'a> = &'a dyn Fn(usize) -> f64;
+
 /// Two columns of bars: error and regret.
 pub(super) fn importance(importance: &Importance, area: &Area<'_>) -> Drawn {
     let mut singles: Vec<usize> = (0..importance.names.len()).filter(|&set| importance.is_single(set)).collect();
@@ -22,7 +25,7 @@ pub(super) fn importance(importance: &Importance, area: &Area<'_>) -> Drawn {
 
     let (left, right) = area.split_horizontally(590);
     let label = |size| TextStyle::from((FONT, size)).color(&INK);
-    let columns: [(&Area<'_>, i32, &str, &dyn Fn(usize) -> f64); 2] = [
+    let columns: [(_, i32, _, Measure<'_>); 2] = [
         (&left, 176, "added error: mean of |ln(predicted / median)|", &|set| importance.error(set)),
         (&right, 20, "added regret (geometric mean)", &|set| importance.regret(set)),
     ];
