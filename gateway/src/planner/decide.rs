@@ -23,14 +23,11 @@ pub(super) fn decide(
     let estimates = estimates(input, learnt.correction);
     let (plans, inapplicable) = enumerate::enumerate(input, &estimates);
     let mut candidates = priced(input, &estimates, plans);
-    match &current.model {
-        Some(model) => {
-            predict(&mut candidates, &**model, &|kind| experience.bias(&input.schema.name, kind));
-            if learnt.fell_back {
-                explained(&mut candidates, WhyAnalytic::FellBack);
-            }
+    if let Some(model) = &current.model {
+        predict(&mut candidates, &**model, &|kind| experience.bias(&input.schema.name, kind));
+        if learnt.fell_back {
+            explained(&mut candidates, WhyAnalytic::FellBack);
         }
-        None => {}
     }
     let measured = experience.table().measure(&key.situation, &mut candidates);
     let (chosen, choice) = choose(input, &mut candidates, &inapplicable, measured, current.model.as_deref())?;

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, time::SystemTime};
 
-use planner_model::Card;
+use planner_model::{Card, Model};
 use serde::Serialize;
 
 use super::{Current, Models};
+use crate::planner::PlanKind;
 
 /// The model in place, the one before, and the last one that was refused.
 #[derive(Debug, Clone, Serialize)]
@@ -106,8 +107,8 @@ impl ModelReport {
                 .iter()
                 .flat_map(|model| model.plans().map(|plan| (plan.name.clone(), plan.observations)))
                 .collect(),
-            predicts: trained.iter().flat_map(|trained| trained.kinds().map(|kind| kind.as_str())).collect(),
-            size: model.map(|model| model.size()),
+            predicts: trained.iter().flat_map(|trained| trained.kinds().map(PlanKind::as_str)).collect(),
+            size: model.map(Model::size),
             bytes: trained.map(|trained| trained.bytes()),
             card: model.map(|model| model.card().clone()),
         }
