@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::SystemTime};
 
-use planner_model::{Card, Model};
+use planner_model::Card;
 use serde::Serialize;
 
 use super::{Current, Models};
@@ -108,7 +108,7 @@ impl ModelReport {
                 .flat_map(|model| model.plans().map(|plan| (plan.name.clone(), plan.observations)))
                 .collect(),
             predicts: trained.iter().flat_map(|trained| trained.kinds().map(PlanKind::as_str)).collect(),
-            size: model.map(Model::size),
+            size: model.map(planner_model::Model::size),
             bytes: trained.map(|trained| trained.bytes()),
             card: model.map(|model| model.card().clone()),
         }
