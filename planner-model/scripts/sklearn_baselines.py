@@ -6,7 +6,7 @@
     venv/bin/python planner-model/scripts/sklearn_baselines.py export
 
 One model for all plans, with the plan as a feature, and one model for each plan; the target is ln(ms), or ln of the ratio to the
-analytic cost (`--relative`). Choices are those with the least predicted latency. The columns are those of
+analytic cost of the cheapest candidate (`--relative`). Choices are those with the least predicted latency. The columns are those of
 `planner-model evaluate`; `analytic` and the fixed plans are there to check that both count alike.
 """
 
@@ -51,7 +51,7 @@ def columns(runs, relative):
 
 def target(rows, relative):
     ln_ms = np.log(rows["us"].to_numpy() / 1e3)
-    return ln_ms - analytic(rows) if relative else ln_ms
+    return ln_ms - scale(rows) if relative else ln_ms
 
 
 def analytic(rows):
@@ -59,9 +59,15 @@ def analytic(rows):
     return (rows["f_analytic_cost"].to_numpy(dtype=float) - 3.0) * np.log(10.0)
 
 
+def scale(rows):
+    """ln of the analytic milliseconds of the cheapest candidate of the query: the unit of relative predictions."""
+    over = rows["f_over_cheapest"].to_numpy(dtype=float) * np.log(10.0)
+    return analytic(rows) - over
+
+
 def predicted(make, per_plan, relative, train, test, names, plans):
     """ln of the predicted milliseconds of the test candidates."""
-    offset = analytic(test) if relative else 0.0
+    offset = scale(test) if relative else 0.0
     if not per_plan:
         kinds = pd.CategoricalDtype(plans)
         with_plan = lambda rows: np.column_stack([rows[names], pd.get_dummies(rows["plan"].astype(kinds))])

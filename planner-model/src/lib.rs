@@ -28,7 +28,7 @@ pub use schema::{schema_hash, short_hex};
 pub use serve::choose::{Choice, Contender, SettledBy, choose};
 pub use serve::duel::{Contestant, PairInput};
 pub use serve::explain::Contributions;
-pub use serve::model::{LEVELS, LatencyEstimate, Level, Model, analytic_ln_ms};
+pub use serve::model::{LEVELS, LatencyEstimate, Level, Model, analytic_ln_ms, scale_ln_ms};
 
 /// A predicted latency.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -129,7 +129,7 @@ fn the_reason_is_the_right_one() {
     let mut file = FILE.clone();
     file[0] = b'X';
     assert_eq!(refusal(&file), ModelError::Magic);
-    assert_eq!(refusal(&changed(|content| content[8] = 2)), ModelError::Version { found: 2 });
+    assert_eq!(refusal(&changed(|content| content[8] = 1)), ModelError::Version { found: 1 });
     assert!(matches!(refusal(&changed(|content| content[12] ^= 1)), ModelError::Schema { .. }));
     assert_eq!(refusal(&changed(|content| content.push(0))), ModelError::Trailing { bytes: 1 });
     assert!(matches!(refusal(&changed(|content| content[HEADER + 4] = b'?')), ModelError::Manifest(_)));

@@ -8,7 +8,7 @@ use crate::{Contestant, Feature, LatencyEstimate, Model};
 const ENOUGH: u64 = 200;
 
 /// Training rows that a leaf has to have on average.
-const LEAST_SUPPORT: f32 = 8.0;
+const LEAST_SUPPORT: f32 = 5.0;
 
 /// So far beyond the ends of what was seen, as a part of the distance between them, is still inside, and so far anyway.
 const MARGIN: f64 = 0.05;

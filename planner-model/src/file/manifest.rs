@@ -13,7 +13,7 @@ use crate::serve::forest::MAX_INPUTS;
 pub struct Manifest {
     /// The plans, in the order of their forests.
     pub plans: Vec<PlanEntry>,
-    /// Whether the forests predict ln of the ratio to the analytic cost, rather than ln(ms).
+    /// Whether the forests predict ln of the ratio to the analytic cost of the cheapest candidate, rather than ln(ms).
     pub relative: bool,
     /// Candidates whose predicted latencies differ by no more than this factor are close.
     pub near_tie: f64,

@@ -41,7 +41,7 @@ pub const EXTENSION: &str = "forebay-model";
 
 pub(crate) const MAGIC: [u8; 8] = *b"FOREBAYM";
 /// The version of the format that is written and read.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// The largest file that is read.
 pub const MAX_BYTES: usize = 256 << 20;
 const MAX_MANIFEST_BYTES: usize = 4 << 20;

@@ -1,7 +1,7 @@
 //! Why a prediction is what it is.
 
 use super::forest::{Forest, Inputs, Node};
-use super::model::{Model, analytic_ln_ms};
+use super::model::{Model, scale_ln_ms};
 
 /// A prediction as a sum.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +33,7 @@ impl Model {
         let trees = forest.trees() as f64;
         let mut parts = Contributions {
             base: 0.0,
-            analytic: if self.manifest.relative { analytic_ln_ms(features) } else { 0.0 },
+            analytic: if self.manifest.relative { scale_ln_ms(features) } else { 0.0 },
             features: vec![0.0; features.len()],
         };
         for &root in forest.roots() {

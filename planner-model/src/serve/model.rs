@@ -94,7 +94,7 @@ impl Model {
         let spread = forest.spread(&Inputs::new(features));
         let mut ln_ms = spread.mean;
         if self.manifest.relative {
-            ln_ms += analytic_ln_ms(features);
+            ln_ms += scale_ln_ms(features);
         }
         // All are looked at without a branch; which one it is, is asked only if there is one.
         let is_outside = |([low, high], x): (&[f32; 2], &f32)| !((*x >= *low) & (*x <= *high));
@@ -186,6 +186,15 @@ impl Model {
         let forests = forests.chain(self.duel.as_ref().map(|duel| &duel.forest));
         forests.fold((0, 0), |(trees, nodes), forest| (trees + forest.trees(), nodes + forest.nodes().len()))
     }
+}
+
+/// ln of the milliseconds that the analytic model says of the cheapest candidate of the query: what a relative model predicts
+/// a multiple of. It is made of constants that each store measures of itself on the machine where it runs, so that what was learnt
+/// on one machine holds on another; and as it is the same for all candidates, an error of one of them does not become an error of its
+/// prediction.
+pub fn scale_ln_ms(features: &[f32]) -> f64 {
+    let of = |feature: Feature| f64::from(features.get(feature as usize).copied().unwrap_or(0.0));
+    (of(Feature::AnalyticCost) - of(Feature::OverCheapest) - 3.0) * std::f64::consts::LN_10
 }
 
 /// ln of the milliseconds that the analytic model says, which is one of the features.

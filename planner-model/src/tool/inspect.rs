@@ -52,7 +52,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 /// Plans, ranges of features, and how often each is split on.
 fn overview(model: &Model) -> String {
     let (trees, nodes) = model.size();
-    let relative = if model.is_relative() { "the ratio to the analytic cost" } else { "latency" };
+    let relative =
+        if model.is_relative() { "the ratio to the analytic cost of the cheapest candidate" } else { "latency" };
     let duels =
         if model.has_duels() { format!(", duels within {:.2} of the best", model.near_tie()) } else { String::new() };
     let mut text = format!("model {}: {trees} trees, {nodes} nodes, predicts {relative}{duels}\n\n", model.id());
@@ -144,7 +145,7 @@ fn contributions(data: &Dataset, serving: &Serving<'_>, case: &Case<'_>, place: 
     let factor = |ln: f64| format!("× {:.2}", ln.exp());
     let mut rows = vec![vec!["all runs of the plan".to_owned(), String::new(), factor(parts.base)]];
     if model.is_relative() {
-        rows.push(vec!["analytic cost, ms".to_owned(), String::new(), factor(parts.analytic)]);
+        rows.push(vec!["analytic cost of the cheapest, ms".to_owned(), String::new(), factor(parts.analytic)]);
     }
     let rest: f64 = order.iter().skip(SHOWN).map(|&feature| parts.features[feature]).sum();
     for &feature in order.iter().take(SHOWN) {

@@ -22,7 +22,8 @@ pub(super) struct Training {
     /// Choose how trees grow, and what counts as a near-tie, by the regret on held-out queries
     #[arg(long, conflicts_with_all = ["depth", "min_leaf"])]
     grid: bool,
-    /// Learn latencies themselves, not their ratio to what the analytic model says: better on this machine, worse on others
+    /// Learn latencies themselves, not their ratio to the analytic cost of the cheapest candidate: better on this machine, worse on
+    /// others
     #[arg(long)]
     absolute: bool,
     /// No duel forest: choose by latency alone

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::TrainError;
-use crate::{Feature, analytic_ln_ms, schema_hash};
+use crate::{Feature, scale_ln_ms, schema_hash};
 
 /// Executed candidates with what they took, column by column: 10⁶ rows of 20 features are about 110 MB.
 #[derive(Debug, Clone)]
@@ -127,7 +127,7 @@ impl Observations {
 
     /// What a latency forest learns for a row.
     pub(super) fn target(&self, row: usize, relative: bool) -> f64 {
-        let analytic = if relative { analytic_ln_ms(self.features(row)) } else { 0.0 };
+        let analytic = if relative { scale_ln_ms(self.features(row)) } else { 0.0 };
         self.ln_ms[row] - analytic
     }
 

@@ -19,7 +19,8 @@ pub struct Settings {
     /// How trees grow. Of several, those are looked at whose choices on the validation split have the least regret, or more by
     /// no more than its standard error; of these, the one with the least error in ln(ms) is taken.
     pub growth: Vec<Growth>,
-    /// Whether forests learn the ratio to the analytic cost, so that a model fits machines with other constants.
+    /// Whether forests learn the ratio to the analytic cost of the cheapest candidate, so that a model fits machines with other
+    /// constants.
     pub relative: bool,
     /// Features, by their place in the schema, that latency forests never split on.
     pub ignored: Vec<usize>,
@@ -43,7 +44,8 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// 64 trees of depth 10, relative to the analytic cost, which is then not split on.
+    /// 64 trees of depth 10, relative to the analytic cost of the cheapest candidate. Analytic costs themselves are then not split on, but
+    /// by how much they exceed that one.
     fn default() -> Self {
         let mtry = Feature::ALL.len().div_ceil(2);
         Self {

@@ -67,7 +67,7 @@ fn plans_that_are_cold_outside_or_thin_are_not_predicted() {
     let says = [
         Says::us(PlanKind::VectorFirst, 1.0),
         Says { observations: 199, ..Says::us(PlanKind::GraphFirst, 1.0) },
-        Says { support: 7.0, ..Says::us(PlanKind::Parallel, 1.0) },
+        Says { support: 4.0, ..Says::us(PlanKind::Parallel, 1.0) },
     ];
     let (models, experience) = (Models::default(), Experience::default());
     models.promote(&file(&says), Origin::Admin, &experience).unwrap();

@@ -11,7 +11,7 @@ use crate::planner::PlanKind;
 const ENOUGH: u64 = 200;
 
 /// Training rows that a leaf has to have on average.
-const LEAST_SUPPORT: f32 = 8.0;
+const LEAST_SUPPORT: f32 = 5.0;
 
 /// So far beyond the ends of what was seen, as a part of the distance between them, is still inside …
 const MARGIN: f64 = 0.05;
