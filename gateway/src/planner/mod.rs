@@ -39,8 +39,8 @@ pub use planned::{Candidate, Choice, NotApplicable, Planned, Source, Template, W
 
 use self::decisions::DecisionKey;
 
-/// Decisions remembered for exact repeats.
-const DECISIONS: usize = 4_096;
+/// Decisions remembered for exact repeats, of two kilobytes or so each. Most exact repeats never come here: the cache answers them.
+const DECISIONS: usize = 1_024;
 
 /// The planner.
 pub struct Planner {
