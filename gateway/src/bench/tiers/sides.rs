@@ -193,7 +193,12 @@ impl Kind {
         let l1 = L1Config { max_bytes: 1 << 30, ttl_ms: TTL_MS, ..L1Config::default() };
         let l2 = redis.map(|(config, _)| config.clone());
         let cache = CacheConfig { l1, l2, l3: objects.cloned(), ..CacheConfig::default() };
-        let of_collection = CollectionCacheConfig { tiers: self.names.to_vec(), ..CollectionCacheConfig::default() };
+        // Nothing expires while the bench runs, that there is nothing included.
+        let of_collection = CollectionCacheConfig {
+            tiers: self.names.to_vec(),
+            empty_ttl_ms: TTL_MS,
+            ..CollectionCacheConfig::default()
+        };
         let store = corpus.store()?;
         let graph = corpus.schema.graph.is_some().then(|| store.clone() as _);
         let collection = Collection::new(corpus.schema.clone(), store, graph, corpus.embedder.clone());
