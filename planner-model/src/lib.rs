@@ -30,6 +30,9 @@ pub use serve::duel::{Contestant, PairInput};
 pub use serve::explain::Contributions;
 pub use serve::model::{LEVELS, LatencyEstimate, Level, Model, analytic_ln_ms, scale_ln_ms};
 
+/// A prediction that fewer training rows in the mean stand behind is not believed.
+pub const LEAST_SUPPORT: f32 = 5.0;
+
 /// A predicted latency.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prediction {

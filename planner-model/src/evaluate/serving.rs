@@ -2,13 +2,10 @@
 //! evaluation is of something that nobody runs.
 
 use super::Case;
-use crate::{Contestant, Feature, LatencyEstimate, Model};
+use crate::{Contestant, Feature, LEAST_SUPPORT, LatencyEstimate, Model};
 
 /// Runs of a plan that a model has to have seen.
 const ENOUGH: u64 = 200;
-
-/// Training rows that a leaf has to have on average.
-const LEAST_SUPPORT: f32 = 5.0;
 
 /// So far beyond the ends of what was seen, as a part of the distance between them, is still inside, and so far anyway.
 const MARGIN: f64 = 0.05;

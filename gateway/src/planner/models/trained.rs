@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use planner_model::{Contestant, Feature, Features, LatencyModel, Level, Model, Prediction, Silence};
+use planner_model::{Contestant, Feature, Features, LEAST_SUPPORT, LatencyModel, Level, Model, Prediction, Silence};
 
 use super::Refused;
 use crate::planner::PlanKind;
 
 /// Runs of a plan that a model has to have seen.
 const ENOUGH: u64 = 200;
-
-/// Training rows that a leaf has to have on average.
-const LEAST_SUPPORT: f32 = 5.0;
 
 /// So far beyond the ends of what was seen, as a part of the distance between them, is still inside …
 const MARGIN: f64 = 0.05;
